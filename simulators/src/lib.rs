@@ -1,0 +1,1 @@
+//! A world that emits reports and, beside them, the truth.

@@ -1,0 +1,9 @@
+//! Bailiwick: an electronic-monitoring alert engine.
+//!
+//! The modules stand in reading order. The first four are the *ground*: pure and synchronous, values in and values out.
+//! Everything below them is an *edge* that touches the world. `tests/tidy.rs` holds who may name whom.
+
+pub mod model;
+
+pub mod pipeline;
+pub mod store;

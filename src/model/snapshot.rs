@@ -1,0 +1,235 @@
+//! What must survive a restart of a wearer and of the devices on them, as plain values.
+//!
+//! The engine works on these values directly; what it can derive from the roster and the zones is not among them. They
+//! bear a format version (how they are written) and a semantics version (what they mean). Deliberately absent: caches.
+
+use std::collections::BTreeMap;
+
+use crate::model::alert::{Alert, AlertKey, Grade};
+use crate::model::fix::Fix;
+use crate::model::id::{BootId, ContentHash, DeviceId, ObligationId, ReportId, WearerId, ZoneId};
+use crate::model::time::Timestamp;
+use crate::model::units::{Metres, Probability};
+use crate::model::words::words;
+
+/// How snapshots are written. A release reads its own format and the one before.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
+/// What the rules mean. Raised when a release would judge the same journal otherwise.
+pub const SEMANTICS: u32 = 1;
+
+/// A checkpoint of one wearer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Version of the rules that made it.
+    pub semantics: u32,
+    /// Last journal position it includes.
+    pub position: u64,
+    /// Time of the last step it includes.
+    pub now: Timestamp,
+    /// The wearer.
+    pub wearer: WearerFacts,
+    /// The devices through which the wearer was heard.
+    pub devices: Vec<DeviceFacts>,
+}
+
+/// What is known of a wearer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WearerFacts {
+    /// Who.
+    pub id: WearerId,
+    /// From when on silence counts: the first instant at which we knew of a device on the wearer.
+    pub watched_since: Timestamp,
+    /// When anything was last received, by our clock.
+    pub contact: Option<Timestamp>,
+    /// Newest device time of an admitted report.
+    pub newest: Option<Timestamp>,
+    /// The fix that counts.
+    pub last_fix: Option<Sighting>,
+    /// A fix that can't be right together with it, waiting for the next.
+    pub held: Option<Sighting>,
+    /// Until when the last fix says where the wearer is, by our clock; none once evidence has stopped.
+    pub evidence_until: Option<Timestamp>,
+    /// Up to when the bounds of timetables and of validity have been judged, by our clock.
+    pub judged_until: Timestamp,
+    /// A bound was passed by late evidence: judge it then.
+    pub settle_at: Option<Timestamp>,
+    /// Where the wearer stands towards zones that are near or demand presence.
+    pub presence: BTreeMap<PresenceKey, Presence>,
+    /// Open alerts.
+    pub open: BTreeMap<AlertKey, Episode>,
+    /// Obligations.
+    pub duties: BTreeMap<ObligationId, Duty>,
+    /// Reports that came late.
+    pub late: u64,
+    /// The pending or last recall.
+    pub recall: Recall,
+}
+
+/// A fix and the report it came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// The fix.
+    pub fix: Fix,
+    /// The report.
+    pub report: ReportId,
+}
+
+/// Which boundary a presence is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PresenceKey {
+    /// The zone.
+    pub zone: ZoneId,
+    /// Its boundary, or the outer bound of its warning ring.
+    pub bound: Bound,
+}
+
+words!(
+    /// On which side of a boundary.
+    Side {
+        /// Inside, or on the boundary.
+        Inside = "inside",
+        /// Outside.
+        Outside = "outside",
+        /// Not known.
+        Unknown = "unknown",
+    }
+);
+
+words!(
+    /// A zone has one or two bounds.
+    Bound {
+        /// The zone's own boundary.
+        Zone = "zone",
+        /// The outer bound of its warning ring.
+        Buffer = "buffer",
+    }
+);
+
+/// Where a wearer stands towards one boundary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presence {
+    /// The side that counts.
+    pub side: Side,
+    /// How sure.
+    pub grade: Grade,
+    /// Device time of the first fix that spoke for it without contradiction.
+    pub since: Timestamp,
+    /// The run of fixes that speak for the side that counts (to verify it), or against it (to change it).
+    pub run: Run,
+    /// What the last fix said.
+    pub last: Measure,
+}
+
+/// Fixes in a row that speak for the same side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Which side.
+    pub side: Side,
+    /// How many; counting stops at the most that any parameter asks for.
+    pub fixes: u16,
+    /// The surest of them, as probability of being on that side.
+    pub surest: Probability,
+    /// Device time of the first.
+    pub since: Timestamp,
+    /// The first report, then the latest ones; at most [`Run::REPORTS_MAX`].
+    pub reports: Vec<ReportId>,
+}
+
+impl Run {
+    /// Reports kept of a run.
+    pub const REPORTS_MAX: usize = 4;
+}
+
+/// What one fix says about one boundary.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measure {
+    /// Signed distance, negative inside. Where it is farther than was measured, that reach.
+    pub distance: Metres,
+    /// Probability of being inside.
+    pub probability: Probability,
+    /// Accuracy of the fix.
+    pub accuracy: Metres,
+    /// Whether that accuracy is a default.
+    pub accuracy_defaulted: bool,
+    /// Device time of the fix.
+    pub at: Timestamp,
+}
+
+/// An open alert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Episode {
+    /// The alert as of its last revision.
+    pub alert: Alert,
+    /// How often the condition was reported again since.
+    pub repeats: u32,
+}
+
+/// The current occurrence of an obligation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duty {
+    /// When it opens or opened.
+    pub opens: Timestamp,
+    /// How far it has come.
+    pub stage: DutyStage,
+}
+
+words!(
+    /// How far an occurrence of an obligation has come.
+    DutyStage {
+        /// Not open yet.
+        Waiting = "waiting",
+        /// Open; a check-in fulfils it.
+        Open = "open",
+        /// The wearer has been reminded.
+        Reminded = "reminded",
+        /// Due time has passed.
+        Overdue = "overdue",
+        /// Grace has passed.
+        Missed = "missed",
+        /// Fulfilled.
+        Done = "done",
+    }
+);
+
+/// When history was last asked for, and whether the answer is still out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recall {
+    /// Asked for and not answered.
+    pub pending: bool,
+    /// When it was last asked for.
+    pub asked: Option<Timestamp>,
+}
+
+/// What is known of a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceFacts {
+    /// Which.
+    pub id: DeviceId,
+    /// Numbers seen, for each run of the device; the most recently heard last. At most [`DeviceFacts::BOOTS_MAX`].
+    pub boots: Vec<BootSeen>,
+    /// Identities and contents of the latest reports, oldest first. At most [`DeviceFacts::RECENT_MAX`].
+    pub recent: Vec<(ReportId, ContentHash)>,
+    /// When anything was last received from it.
+    pub contact: Option<Timestamp>,
+}
+
+impl DeviceFacts {
+    /// Runs of a device whose numbers are remembered.
+    pub const BOOTS_MAX: usize = 16;
+    /// Stretches of numbers remembered for one run. Beyond it the lowest is forgotten.
+    pub const INTERVALS_MAX: usize = 512;
+    /// Reports whose content is remembered, to tell a repeat from a conflict.
+    pub const RECENT_MAX: usize = 64;
+}
+
+/// Numbers seen in one run of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootSeen {
+    /// The run.
+    pub boot: BootId,
+    /// Stretches of numbers seen, both ends included, rising, never touching.
+    pub seen: Vec<(u64, u64)>,
+    /// When a report of this run was last received: past the correction horizon it is forgotten.
+    pub heard: Timestamp,
+}

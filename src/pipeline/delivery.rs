@@ -1,0 +1,190 @@
+//! The port through which messages reach the pipeline, and the receipt by which it says that they are durable.
+//!
+//! A source (the embedded endpoint, a broker client, a player of feeds) sends a [`Delivery`] and keeps the other end of
+//! its [`Receipt`]. Only the pipeline can resolve the receipt, and it does so after the commit: an acknowledgement can't
+//! be sent early by construction. Deliberately absent: topics, sockets and payload formats.
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::event::Event;
+use crate::model::id::{AgencyId, DeviceId};
+use crate::model::report::Report;
+use crate::model::time::Timestamp;
+
+/// Deliveries that may wait for the pipeline. A source that finds the queue full waits, and stops reading its sockets.
+pub const QUEUE_LENGTH: usize = 16 * 1024;
+
+/// Bytes kept of a message that can't be read.
+pub const UNREADABLE_BYTES_MAX: usize = 4 * 1024;
+
+/// One report and the bytes that said so.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// What it says.
+    pub report: Report,
+    /// The JSON object as it was received; it goes to the journal unchanged.
+    pub raw: Bytes,
+}
+
+/// A message that can't be read: kept for people to look at, counted, acknowledged, and not judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Whose, as far as the topic or the connection tells.
+    pub agency: AgencyId,
+    /// Which device's, likewise.
+    pub device: Option<DeviceId>,
+    /// Where it was published, cut to 256 bytes.
+    pub topic: String,
+    /// Its first [`UNREADABLE_BYTES_MAX`] bytes.
+    pub bytes: Bytes,
+    /// Its whole length.
+    pub length: usize,
+    /// What was wrong and what was expected, without the content.
+    pub problem: String,
+}
+
+/// What one message brings.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// Reports, in the order of the message.
+    pub reports: Vec<Received>,
+    /// Parts of it that can't be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// One message of a device.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Whose.
+    pub agency: AgencyId,
+    /// What it brings.
+    pub content: Content,
+    /// When it was received, where the source knows better than our clock: a player of feeds. None from live sources.
+    pub received_at: Option<Timestamp>,
+    /// To be resolved once all of it is durable.
+    pub receipt: Receipt,
+}
+
+/// Says to the source that a delivery is durable. Dropped unresolved, it says that it is not: no acknowledgement may be
+/// sent, and the source must make the device send again, by closing the connection.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Sender<()>);
+
+/// The source's end of a [`Receipt`].
+#[derive(Debug)]
+pub struct Awaited(oneshot::Receiver<()>);
+
+/// The delivery was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the delivery was not stored")]
+pub struct NotStored;
+
+impl Receipt {
+    /// A receipt and the end on which to await it.
+    pub fn new() -> (Self, Awaited) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(sender), Awaited(receiver))
+    }
+
+    /// For a source that needs no answer.
+    pub fn unwanted() -> Self {
+        Self::new().0
+    }
+
+    /// Says that the delivery is durable.
+    pub fn resolve(self) {
+        // A source that went away no longer needs to know.
+        self.0.send(()).unwrap_or_default();
+    }
+}
+
+impl Awaited {
+    /// Waits until the delivery is durable.
+    ///
+    /// # Errors
+    /// When it will not be.
+    pub async fn durable(self) -> Result<(), NotStored> {
+        self.0.await.map_err(|_gone| NotStored)
+    }
+}
+
+/// Something that people change, to enter the journal like a report: zones, roster, parameters, check-ins.
+#[derive(Debug)]
+pub struct Change {
+    /// The change.
+    pub event: Event,
+    /// Resolved once it is durable and in force.
+    pub receipt: Receipt,
+}
+
+/// The sending ends of the pipeline's queues.
+#[derive(Debug, Clone)]
+pub struct Inlet {
+    deliveries: mpsc::Sender<Delivery>,
+    changes: mpsc::Sender<Change>,
+}
+
+/// The receiving ends, for the pipeline.
+#[derive(Debug)]
+pub struct Outlet {
+    /// Messages of devices.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// Changes by people.
+    pub changes: mpsc::Receiver<Change>,
+}
+
+/// Changes by people that may wait; each is a whole roster or zone file at most.
+const CHANGES_LENGTH: usize = 64;
+
+/// The pipeline has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the pipeline has stopped")]
+pub struct Stopped;
+
+impl Inlet {
+    /// Both ends of the queues.
+    pub fn new() -> (Self, Outlet) {
+        Self::with_length(QUEUE_LENGTH)
+    }
+
+    /// The same with another number of deliveries that may wait.
+    pub fn with_length(length: usize) -> (Self, Outlet) {
+        let (deliveries, deliveries_out) = mpsc::channel(length);
+        let (changes, changes_out) = mpsc::channel(CHANGES_LENGTH);
+        (
+            Self {
+                deliveries,
+                changes,
+            },
+            Outlet {
+                deliveries: deliveries_out,
+                changes: changes_out,
+            },
+        )
+    }
+
+    /// Hands a message over; waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the pipeline has stopped.
+    pub async fn deliver(&self, delivery: Delivery) -> Result<(), Stopped> {
+        self.deliveries
+            .send(delivery)
+            .await
+            .map_err(|_gone| Stopped)
+    }
+
+    /// Hands a change over and waits until it is durable and in force.
+    ///
+    /// # Errors
+    /// When the pipeline has stopped before it was.
+    pub async fn change(&self, event: Event) -> Result<(), Stopped> {
+        let (receipt, awaited) = Receipt::new();
+        self.changes
+            .send(Change { event, receipt })
+            .await
+            .map_err(|_gone| Stopped)?;
+        awaited.durable().await.map_err(|NotStored| Stopped)
+    }
+}

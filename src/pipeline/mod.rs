@@ -1,0 +1,3 @@
+//! The loop between the edges and the engine.
+
+pub mod delivery;

@@ -1,0 +1,478 @@
+//! What must survive: the journal, what followed from it, and what people did about it.
+//!
+//! Three write doors, one writer. [`Store::commit`] is the engine's: everything that one batch of the journal means, in
+//! one transaction, conditional on (epoch, cursor), so that a stale owner can do no harm. [`Store::decide`] is the
+//! desk's: one change of a handling row, conditional on its version. [`Store::settle`] is for outbox and projections,
+//! which can be repeated without harm. Deliberately absent: rules, sockets, and any other way to write.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::model::alert::{Alert, Rule, Severity, Status};
+use crate::model::command::{Decision, Handling, HandlingEntry, HandlingState};
+use crate::model::effect::{Effect, Outcome};
+use crate::model::event::{Event, History, Stamped};
+use crate::model::fix::Fix;
+use crate::model::id::{AgencyId, AlertId, DeviceId, OfficerId, WearerId};
+use crate::model::report::{Case, Strap};
+use crate::model::snapshot::Snapshot;
+use crate::model::time::Timestamp;
+use crate::model::units::Percent;
+
+/// The partition that everything belongs to until there is more than one.
+pub const ONLY_PARTITION: u32 = 0;
+
+/// One entry of the journal with all that it caused.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Position, dense from 1.
+    pub position: u64,
+    /// The time of the step.
+    pub now: Timestamp,
+    /// What entered.
+    pub event: Event,
+    /// The device's bytes, for a report.
+    pub raw: Option<Bytes>,
+    /// Whom it was about, for a report: as judged.
+    pub wearer: Option<WearerId>,
+    /// What became of it, for a report.
+    pub outcome: Option<Outcome>,
+    /// Effects, without `EffectBody::Taken`, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// A message that could not be read, to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Whose.
+    pub agency: AgencyId,
+    /// Which device's, as far as known.
+    pub device: Option<DeviceId>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Where it was published.
+    pub topic: String,
+    /// Its first bytes.
+    pub bytes: Bytes,
+    /// Its whole length.
+    pub length: usize,
+    /// What was wrong.
+    pub problem: String,
+}
+
+/// A checkpoint to be written.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Whose.
+    pub agency: AgencyId,
+    /// The state.
+    pub snapshot: Snapshot,
+}
+
+/// Everything of one transaction of the engine.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The partition.
+    pub partition: u32,
+    /// The owner's epoch; the commit fails when another has taken over.
+    pub epoch: u64,
+    /// Position of the last stored entry; the commit fails when that is not so.
+    pub expected_cursor: u64,
+    /// New entries, dense from `expected_cursor + 1`. May be empty when only the rest is written.
+    pub entries: Vec<Entry>,
+    /// Messages that could not be read.
+    pub quarantined: Vec<Quarantined>,
+    /// Checkpoints.
+    pub checkpoints: Vec<Checkpoint>,
+    /// From here on the journal must be replayed at a restart: every wearer's newest checkpoint includes all that
+    /// concerned them up to this position. None leaves it as it is.
+    pub floor: Option<u64>,
+}
+
+/// What a commit made visible.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Stream items in commit order.
+    pub stream: Vec<StreamItem>,
+}
+
+/// One item of an agency's stream. Its id is given in commit order, so that a resume misses nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamItem {
+    /// The agency.
+    pub agency: AgencyId,
+    /// Dense from 1 within the agency.
+    pub id: u64,
+    /// What kind of thing it is.
+    pub kind: StreamKind,
+    /// JSON: an alert with its handling (`wire::alert::QueueItem`).
+    pub body: String,
+}
+
+/// What a stream item tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamKind {
+    /// An alert was opened or revised.
+    Alert,
+    /// Somebody did something about an alert.
+    Handling,
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decided {
+    /// It is stored.
+    Stored(StreamItem),
+    /// The row had changed: this is the row now.
+    Stale(Handling),
+    /// There is no such alert.
+    Missing,
+}
+
+/// A repeatable write.
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    /// Devices and wearers as last seen, for lists and the map.
+    Sightings(Vec<LastSeen>),
+    /// What became of an attempt to send an outbox row.
+    Outbox {
+        /// The row.
+        id: u64,
+        /// Its state now.
+        state: OutboxState,
+        /// When to try again, where it is to be tried again.
+        next_at: Option<Timestamp>,
+    },
+    /// Report log rows up to this position are packed into blocks.
+    Blocks {
+        /// Last position to be packed.
+        until: u64,
+    },
+    /// Rows older than their retention are removed.
+    Retention {
+        /// Reports, effects and checkpoints received before this, where nothing else needs them.
+        log_before: Timestamp,
+        /// Blocks that end before this.
+        blocks_before: Timestamp,
+        /// Stream items beyond this many an agency.
+        stream_items: u64,
+    },
+    /// A page session begins.
+    Session(Session),
+    /// A page session ends.
+    SessionEnd {
+        /// Hash of its secret.
+        secret_sha256: [u8; 32],
+    },
+}
+
+/// A page session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Hash of its secret.
+    pub secret_sha256: [u8; 32],
+    /// Name of the token it was opened with; looked up again at every request.
+    pub token: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A device and its wearer as last seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastSeen {
+    /// Whose.
+    pub agency: AgencyId,
+    /// The device.
+    pub device: DeviceId,
+    /// Who wears it.
+    pub wearer: Option<WearerId>,
+    /// When anything was last received.
+    pub contact_at: Timestamp,
+    /// Device time of the last report.
+    pub reported_at: Timestamp,
+    /// Newest usable fix.
+    pub fix: Option<Fix>,
+    /// Charge.
+    pub battery: Option<Percent>,
+    /// Whether it is being charged.
+    pub charging: Option<bool>,
+    /// Strap.
+    pub strap: Option<Strap>,
+    /// Case.
+    pub case: Option<Case>,
+}
+
+/// A notification to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Dense from 1.
+    pub id: u64,
+    /// Whose.
+    pub agency: AgencyId,
+    /// To whom.
+    pub target: OutboxTarget,
+    /// The same for every attempt: alert id, revision and target.
+    pub key: String,
+    /// What.
+    pub payload: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// To whom a notification goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboxTarget {
+    /// One officer.
+    Officer(OfficerId),
+    /// The agency's desk.
+    Desk,
+    /// A device: a command.
+    Device(DeviceId),
+}
+
+/// Where a notification stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboxState {
+    /// To be sent.
+    Queued,
+    /// Taken by its receiver.
+    Accepted,
+    /// Too old to be of use.
+    Expired,
+}
+
+/// What is read at a start.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The epoch that is ours from now on.
+    pub epoch: u64,
+    /// Position of the last stored entry.
+    pub cursor: u64,
+    /// From which position on the journal must be replayed.
+    pub floor: u64,
+    /// Time of the last stored entry.
+    pub last_now: Option<Timestamp>,
+    /// Parameters, zones and rosters in force at `floor`, as events in their order.
+    pub definitions: Vec<(u64, Event)>,
+    /// The newest checkpoint of every wearer.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// A stored entry with digests of the effects it had, to be compared at a restart.
+#[derive(Debug, Clone)]
+pub struct JournalRow {
+    /// Position, time and event.
+    pub stamped: Stamped,
+    /// For each effect in order: its wearer and digest.
+    pub effects: Vec<(Option<WearerId>, u64)>,
+}
+
+/// Which alerts to list.
+#[derive(Debug, Clone, Default)]
+pub struct AlertFilter {
+    /// Only in these handling states; all where empty.
+    pub handling: Vec<HandlingState>,
+    /// Only in these conditions; all where empty.
+    pub status: Vec<Status>,
+    /// Only of these severities; all where empty.
+    pub severity: Vec<Severity>,
+    /// Only of this rule.
+    pub rule: Option<Rule>,
+    /// Only of this wearer.
+    pub wearer: Option<WearerId>,
+    /// Only decided at or after this.
+    pub since: Option<Timestamp>,
+    /// Only those after this one in the order of the list: newest opening first, then by id.
+    pub after: Option<(Timestamp, AlertId)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An alert with its handling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertRow {
+    /// The condition, as of its last revision.
+    pub alert: Alert,
+    /// The handling.
+    pub handling: Handling,
+    /// When the first revision was decided: the order of lists.
+    pub opened_at: Timestamp,
+}
+
+/// An alert with all that happened to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertHistory {
+    /// The alert as it stands.
+    pub row: AlertRow,
+    /// Its revisions, oldest first.
+    pub revisions: Vec<Alert>,
+    /// What people did, oldest first.
+    pub entries: Vec<HandlingEntry>,
+}
+
+/// Which part of a wearer's track to read.
+#[derive(Debug, Clone)]
+pub struct TrackQuery {
+    /// Whose.
+    pub wearer: WearerId,
+    /// Received at or after this.
+    pub from: Timestamp,
+    /// Received before this.
+    pub until: Timestamp,
+    /// Only after this position.
+    pub after: u64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// One point of a track.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackPoint {
+    /// Journal position.
+    pub position: u64,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The device's bytes.
+    pub raw: Bytes,
+    /// The device.
+    pub device: DeviceId,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another has taken over, or the cursor is not where it should be. Lasting: drop all state and start anew.
+    #[error(
+        "partition {partition} is at epoch {epoch}, position {cursor}: another engine has taken over"
+    )]
+    TakenOver {
+        /// The partition.
+        partition: u32,
+        /// Its epoch now.
+        epoch: u64,
+        /// Its cursor now.
+        cursor: u64,
+    },
+    /// Passing trouble: busy, disk full, connection lost. Try again.
+    #[error("the database can't take it now")]
+    Passing(#[source] sqlx::Error),
+    /// The database holds something that can't be read.
+    #[error("{what} in the database can't be read: {problem}")]
+    Damaged {
+        /// Which row.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The database is of a newer release.
+    #[error(
+        "the database was written by a newer release (schema {found}, this one reads up to {known})"
+    )]
+    Newer {
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The database can't be opened.
+    #[error("failed to open {url}: {problem}")]
+    Open {
+        /// What was to be opened, without password.
+        url: String,
+        /// What is wrong and what would be right.
+        problem: String,
+        /// The cause.
+        #[source]
+        source: Option<sqlx::Error>,
+    },
+}
+
+/// The database, whichever it is.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Takes a partition over: raises its epoch and reads what is needed to go on.
+    async fn take_over(&self, partition: u32, owner: &str) -> Result<Recovery, StoreError>;
+
+    /// Stored entries after a position, in order, at most `limit`.
+    async fn journal(
+        &self,
+        partition: u32,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<JournalRow>, StoreError>;
+
+    /// A wearer's history as a recall asks for it: the newest checkpoint whose last step was at or before `from`, the
+    /// definitions in force then, and the wearer's events since, up to and including `until_position`; definitions and
+    /// resumptions that entered since are among them.
+    async fn history(
+        &self,
+        agency: &AgencyId,
+        wearer: &WearerId,
+        from: Timestamp,
+        until_position: u64,
+    ) -> Result<History, StoreError>;
+
+    /// The engine's door.
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+
+    /// The desk's door.
+    async fn decide(&self, decision: Decision) -> Result<Decided, StoreError>;
+
+    /// The door for what can be repeated.
+    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError>;
+
+    /// Alerts in the order of the filter.
+    async fn alerts(
+        &self,
+        agency: &AgencyId,
+        filter: &AlertFilter,
+    ) -> Result<Vec<AlertRow>, StoreError>;
+
+    /// One alert with its history.
+    async fn alert(
+        &self,
+        agency: &AgencyId,
+        id: AlertId,
+    ) -> Result<Option<AlertHistory>, StoreError>;
+
+    /// Stream items after an id, in order, at most `limit`.
+    async fn stream(
+        &self,
+        agency: &AgencyId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<StreamItem>, StoreError>;
+
+    /// Oldest stream id that is still kept, and the newest; both 0 when there is none.
+    async fn stream_bounds(&self, agency: &AgencyId) -> Result<(u64, u64), StoreError>;
+
+    /// Devices as last seen, by id.
+    async fn last_seen(&self, agency: &AgencyId) -> Result<Vec<LastSeen>, StoreError>;
+
+    /// A wearer's reports, in order of position.
+    async fn track(
+        &self,
+        agency: &AgencyId,
+        query: &TrackQuery,
+    ) -> Result<Vec<TrackPoint>, StoreError>;
+
+    /// The newest definitions of an agency: parameters, zones, roster, as events in their order.
+    async fn definitions(&self, agency: &AgencyId) -> Result<Vec<(u64, Event)>, StoreError>;
+
+    /// How many unreadable messages each device has sent, and the newest of them.
+    async fn unreadable(&self, agency: &AgencyId) -> Result<Vec<(u64, Quarantined)>, StoreError>;
+
+    /// Notifications to be sent by now, oldest first, at most `limit`.
+    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// A page session by the hash of its secret.
+    async fn session(&self, secret_sha256: &[u8; 32]) -> Result<Option<Session>, StoreError>;
+}
