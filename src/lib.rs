@@ -5,5 +5,8 @@
 
 pub mod model;
 
+pub mod desk;
+
+pub mod clock;
 pub mod pipeline;
 pub mod store;

@@ -135,7 +135,7 @@ words!(
         Archived = "archived",
         /// From the future: on record only.
         Future = "future",
-        /// The device is on nobody.
+        /// The device was on nobody at the time of the report.
         Unassigned = "unassigned",
     }
 );
@@ -151,8 +151,6 @@ words!(
         TooOld = "too_old",
         /// Its time lies in the future.
         Future = "future",
-        /// The device is on nobody.
-        Unassigned = "unassigned",
         /// The position is none: 0/0.
         NoPosition = "no_position",
         /// The position lies outside the world.

@@ -13,7 +13,7 @@ use crate::model::time::{Span, Timestamp};
 use crate::model::words::words;
 
 /// Where counting starts when the rule names no start: a Monday before any order in use.
-const DEFAULT_START: &str = "20200106T000000Z";
+const DEFAULT_START: DateTime = DateTime::constant(2020, 1, 6, 0, 0, 0, 0);
 
 /// Occurrences asked of the recurrence at a time.
 const OCCURRENCES_AT_ONCE: u16 = 3;
@@ -45,7 +45,10 @@ pub struct InvalidRecurrence {
 #[derive(Debug, Clone)]
 pub struct Recurrence {
     text: String,
-    rules: RRuleSet,
+    rule: String,
+    start: DateTime,
+    /// Length of a period that is a whole number of days, for rules that do not count their occurrences.
+    period_days: Option<i64>,
 }
 
 impl PartialEq for Recurrence {
@@ -64,32 +67,75 @@ impl Recurrence {
             text: text.to_owned(),
             problem,
         };
-        let mut start = DEFAULT_START.to_owned();
+        let mut start = DEFAULT_START;
         let mut rule = None;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match line.split_once(':') {
-                Some(("DTSTART", value)) => start = format!("{}Z", value.trim_end_matches('Z')),
+                Some(("DTSTART", value)) => {
+                    start = value
+                        .trim_end_matches('Z')
+                        .parse()
+                        .map_err(|error| invalid(format!("{error}")))?;
+                }
                 Some(("RRULE", value)) => rule = Some(value),
                 Some((other, _)) => return Err(invalid(format!("{other} is not supported"))),
                 None => rule = Some(line),
             }
         }
-        let rule = rule.ok_or_else(|| invalid("no rule".to_owned()))?;
-        if ["SECONDLY", "BYSECOND"]
-            .iter()
-            .any(|word| rule.contains(word))
-        {
+        let parts: Vec<String> = rule.unwrap_or_default().split(';').map(utc_until).collect();
+        let of = |name: &str| {
+            parts
+                .iter()
+                .filter_map(|part| part.split_once('='))
+                .find(|(key, _)| *key == name)
+        };
+        if of("BYSECOND").is_some() || of("FREQ").is_some_and(|(_, value)| value == "SECONDLY") {
             return Err(invalid("seconds are not supported".to_owned()));
         }
-        let rule: Vec<String> = rule.split(';').map(utc_until).collect();
-        let set = format!("DTSTART:{start}\nRRULE:{}", rule.join(";"));
-        let rules: RRuleSet = set
-            .parse()
-            .map_err(|error: rrule::RRuleError| invalid(error.to_string()))?;
-        Ok(Self {
+        let interval: i64 = of("INTERVAL")
+            .and_then(|(_, value)| value.parse().ok())
+            .unwrap_or(1);
+        let days = match of("FREQ").map(|(_, value)| value) {
+            Some("DAILY") => Some(1),
+            Some("WEEKLY") => Some(7),
+            Some(_) | None => None,
+        };
+        let period_days = days
+            .filter(|_| of("COUNT").is_none())
+            .and_then(|days: i64| days.checked_mul(interval));
+        let recurrence = Self {
             text: text.to_owned(),
-            rules,
-        })
+            rule: parts.join(";"),
+            start,
+            period_days,
+        };
+        recurrence
+            .expansion(start)
+            .map_err(|error| invalid(error.to_string()))?;
+        Ok(recurrence)
+    }
+
+    /// The expansion, counted from a wall-clock time.
+    fn expansion(&self, start: DateTime) -> Result<RRuleSet, rrule::RRuleError> {
+        let set = format!(
+            "DTSTART:{}\nRRULE:{}",
+            start.strftime("%Y%m%dT%H%M%SZ"),
+            self.rule
+        );
+        set.parse()
+    }
+
+    /// A start so late that few occurrences have to be counted up to a wall-clock time, and which counts the same ones.
+    fn late_start(&self, clock: DateTime) -> DateTime {
+        let days = clock.date().duration_since(self.start.date()).as_hours() / 24;
+        let periods = self
+            .period_days
+            .filter(|period| *period > 0)
+            .map_or(0, |period| days / period - 1);
+        let shift = periods.max(0).saturating_mul(self.period_days.unwrap_or(0));
+        self.start
+            .checked_add(jiff::Span::new().try_days(shift).unwrap_or_default())
+            .unwrap_or(self.start)
     }
 
     /// The text it was read from.
@@ -102,13 +148,9 @@ impl Recurrence {
         // An hour back and a check afterwards: at a jump the wall clock does not order instants.
         let clock = zone.to_datetime((at - Span::hours(2)).to_civil_source());
         let mut from = as_if_utc(clock)?;
+        let rules = self.expansion(self.late_start(clock)).ok()?;
         loop {
-            let found = self
-                .rules
-                .clone()
-                .after(from)
-                .all(OCCURRENCES_AT_ONCE)
-                .dates;
+            let found = rules.clone().after(from).all(OCCURRENCES_AT_ONCE).dates;
             let last = *found.last()?;
             let instants = found.into_iter().filter_map(|date| placed(date, zone));
             if let Some(next) = instants.filter(|instant| *instant >= at).min() {
@@ -255,6 +297,32 @@ mod tests {
             "2026-10-24T12:00:00Z",
             &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
         );
+    }
+
+    /// However late it is asked, what is counted from a late start is what is counted from the start.
+    #[test]
+    fn counting_from_a_late_start_changes_nothing() {
+        let zone = timezone("Europe/Vaduz").unwrap();
+        for rule in [
+            "FREQ=DAILY;INTERVAL=3;BYHOUR=9;BYMINUTE=0",
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR",
+            "DTSTART:20200215T083000\nRRULE:FREQ=WEEKLY;INTERVAL=5;WKST=SU;BYDAY=SU,TU",
+            "FREQ=DAILY;BYMONTH=2;BYHOUR=1,23;BYMINUTE=30",
+            "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=9;BYMINUTE=0",
+            "FREQ=HOURLY;INTERVAL=5",
+        ] {
+            let quick = Recurrence::parse(rule).unwrap();
+            let slow = Recurrence {
+                period_days: None,
+                ..quick.clone()
+            };
+            let mut at = Timestamp::parse("2021-03-27T00:00:00Z").unwrap();
+            for _ in 0..40 {
+                let next = quick.at_or_after(at, &zone);
+                assert_eq!(next, slow.at_or_after(at, &zone), "{rule} after {at}");
+                at = next.unwrap() + Span::hours(7);
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A versioned input: a change is an event of the journal, and every alert names the version and the values it used.
 //! Deliberately absent: the file they are written in (see `wire::parameters_file`).
 
+use std::sync::Arc;
+
 use crate::model::fix::Source;
 use crate::model::time::Span;
 use crate::model::units::{Metres, Percent};
@@ -85,6 +87,8 @@ impl AccuracyDefaults {
     reason = "four independent switches, each with its own meaning"
 )]
 pub struct Parameters {
+    /// Version of the rules as alerts name it: semantics, then a hash of what follows (`wire::parameters_file`).
+    pub version: Arc<str>,
     /// Judge every finite coordinate as plain point in polygon: no accuracy, no confirmation, no doubts.
     pub naive: bool,
     /// Take a device that is on nobody for a wearer of its own, to whom every zone without a wearer applies.
@@ -129,6 +133,32 @@ pub struct Parameters {
     pub recall_pause: Span,
 }
 
+/// The first plausible fix speaks; a second look confirms. Origin: a zone round a protected person can't wait.
+const EXCLUSION: PresenceParameters = PresenceParameters {
+    inside_probability: 0.5,
+    outside_probability: 0.1,
+    enter_fixes: 1,
+    leave_fixes: 2,
+    verify_fixes: 3,
+    verify_probability: 0.9,
+};
+
+/// Two fixes on one side, for what can wait a minute.
+const TWO_FIXES: PresenceParameters = PresenceParameters {
+    enter_fixes: 2,
+    ..EXCLUSION
+};
+
+/// Three fixes that are surely outside: drift at a zone's border must not cost anybody their liberty.
+const INCLUSION: PresenceParameters = PresenceParameters {
+    inside_probability: 0.5,
+    outside_probability: 0.02,
+    enter_fixes: 2,
+    leave_fixes: 3,
+    verify_fixes: 5,
+    verify_probability: 0.999,
+};
+
 /// Confirmed at once, by one fix on the right side of the line: the naive rules.
 const NAIVE: PresenceParameters = PresenceParameters {
     inside_probability: 0.5,
@@ -144,6 +174,7 @@ impl Default for Parameters {
     fn default() -> Self {
         let percent = |value| Percent::new(value).unwrap_or(const { Percent::new(0).unwrap() });
         Self {
+            version: Arc::from("default"),
             naive: false,
             adopt: false,
             receive_clock: true,
@@ -158,46 +189,11 @@ impl Default for Parameters {
                 cell: Metres::whole(1500),
                 ble: Metres::whole(30),
             },
-            exclusion: PresenceParameters {
-                inside_probability: 0.5,
-                outside_probability: 0.1,
-                enter_fixes: 1,
-                leave_fixes: 2,
-                verify_fixes: 3,
-                verify_probability: 0.9,
-            },
-            restriction: PresenceParameters {
-                inside_probability: 0.5,
-                outside_probability: 0.1,
-                enter_fixes: 2,
-                leave_fixes: 2,
-                verify_fixes: 3,
-                verify_probability: 0.9,
-            },
-            inclusion: PresenceParameters {
-                inside_probability: 0.5,
-                outside_probability: 0.02,
-                enter_fixes: 2,
-                leave_fixes: 3,
-                verify_fixes: 5,
-                verify_probability: 0.999,
-            },
-            neutral: PresenceParameters {
-                inside_probability: 0.5,
-                outside_probability: 0.1,
-                enter_fixes: 2,
-                leave_fixes: 2,
-                verify_fixes: 3,
-                verify_probability: 0.9,
-            },
-            buffer: PresenceParameters {
-                inside_probability: 0.5,
-                outside_probability: 0.1,
-                enter_fixes: 2,
-                leave_fixes: 2,
-                verify_fixes: 3,
-                verify_probability: 0.9,
-            },
+            exclusion: EXCLUSION,
+            restriction: TWO_FIXES,
+            inclusion: INCLUSION,
+            neutral: TWO_FIXES,
+            buffer: TWO_FIXES,
             evidence_validity: Span::minutes(15),
             contact_silence: ByRisk {
                 low: Span::minutes(60),
@@ -219,6 +215,7 @@ impl Parameters {
     /// The rules that others use: plain point in polygon, every device for itself.
     pub fn naive() -> Self {
         Self {
+            version: Arc::from("naive"),
             naive: true,
             adopt: true,
             exclusion: NAIVE,

@@ -88,6 +88,19 @@ impl Roster {
                         .to_owned()
                 },
             );
+            let demands_presence = matches!(
+                condition.kind,
+                ConditionKind::Inclusion | ConditionKind::Curfew
+            );
+            found.unless(
+                !demands_presence || target_zone(&condition.target).is_some(),
+                "condition",
+                &condition.id,
+                || {
+                    "an inclusion or curfew needs one zone; write a condition for each place"
+                        .to_owned()
+                },
+            );
         }
         for obligation in self.obligations.values() {
             found.wearer(self, "obligation", &obligation.id, &obligation.wearer);

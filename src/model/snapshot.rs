@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::model::alert::{Alert, AlertKey, Grade};
 use crate::model::fix::Fix;
-use crate::model::id::{BootId, ContentHash, DeviceId, ObligationId, ReportId, WearerId, ZoneId};
+use crate::model::id::{
+    BootId, ContentHash, DeviceId, ObligationId, ReportId, ReportKey, WearerId, ZoneId,
+};
 use crate::model::time::Timestamp;
 use crate::model::units::{Metres, Probability};
 use crate::model::words::words;
@@ -29,8 +31,6 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// The wearer.
     pub wearer: WearerFacts,
-    /// The devices through which the wearer was heard.
-    pub devices: Vec<DeviceFacts>,
 }
 
 /// What is known of a wearer.
@@ -40,6 +40,10 @@ pub struct WearerFacts {
     pub id: WearerId,
     /// From when on silence counts: the first instant at which we knew of a device on the wearer.
     pub watched_since: Timestamp,
+    /// Whether an earlier roster had the wearer and the present one has not.
+    pub dismissed: bool,
+    /// Devices through which the wearer was heard. A device that changes hands is known anew on its next wearer.
+    pub devices: BTreeMap<DeviceId, DeviceFacts>,
     /// When anything was last received, by our clock.
     pub contact: Option<Timestamp>,
     /// Newest device time of an admitted report.
@@ -50,9 +54,11 @@ pub struct WearerFacts {
     pub held: Option<Sighting>,
     /// Until when the last fix says where the wearer is, by our clock; none once evidence has stopped.
     pub evidence_until: Option<Timestamp>,
-    /// Up to when the bounds of timetables and of validity have been judged, by our clock.
-    pub judged_until: Timestamp,
-    /// A bound was passed by late evidence: judge it then.
+    /// When the demands on the zones in `presence` change next, by the timetable.
+    pub next_bound: Option<Timestamp>,
+    /// The last such change that was judged.
+    pub last_bound: Option<Timestamp>,
+    /// A bound was passed by late evidence: judge again then.
     pub settle_at: Option<Timestamp>,
     /// Where the wearer stands towards zones that are near or demand presence.
     pub presence: BTreeMap<PresenceKey, Presence>,
@@ -60,6 +66,10 @@ pub struct WearerFacts {
     pub open: BTreeMap<AlertKey, Episode>,
     /// Obligations.
     pub duties: BTreeMap<ObligationId, Duty>,
+    /// Newest device time at which strap and case were reported closed.
+    pub closed: Closed,
+    /// Until when late reports of a tamper belong to an alert that was opened in retrospect.
+    pub told_late: BTreeMap<AlertKey, Timestamp>,
     /// Reports that came late.
     pub late: u64,
     /// The pending or last recall.
@@ -115,6 +125,8 @@ pub struct Presence {
     pub grade: Grade,
     /// Device time of the first fix that spoke for it without contradiction.
     pub since: Timestamp,
+    /// Whether the last crossing told was into the zone.
+    pub entered: bool,
     /// The run of fixes that speak for the side that counts (to verify it), or against it (to change it).
     pub run: Run,
     /// What the last fix said.
@@ -170,6 +182,8 @@ pub struct Episode {
 pub struct Duty {
     /// When it opens or opened.
     pub opens: Timestamp,
+    /// When the one after it opens; none after the last.
+    pub then: Option<Timestamp>,
     /// How far it has come.
     pub stage: DutyStage,
 }
@@ -192,6 +206,15 @@ words!(
     }
 );
 
+/// When strap and case were last known to be closed, by the device's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Closed {
+    /// The strap.
+    pub strap: Option<Timestamp>,
+    /// The case.
+    pub case: Option<Timestamp>,
+}
+
 /// When history was last asked for, and whether the answer is still out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recall {
@@ -201,17 +224,13 @@ pub struct Recall {
     pub asked: Option<Timestamp>,
 }
 
-/// What is known of a device.
-#[derive(Debug, Clone, PartialEq)]
+/// What is known of a device on a wearer.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeviceFacts {
-    /// Which.
-    pub id: DeviceId,
     /// Numbers seen, for each run of the device; the most recently heard last. At most [`DeviceFacts::BOOTS_MAX`].
     pub boots: Vec<BootSeen>,
     /// Identities and contents of the latest reports, oldest first. At most [`DeviceFacts::RECENT_MAX`].
-    pub recent: Vec<(ReportId, ContentHash)>,
-    /// When anything was last received from it.
-    pub contact: Option<Timestamp>,
+    pub recent: Vec<(ReportKey, ContentHash)>,
 }
 
 impl DeviceFacts {
@@ -220,7 +239,7 @@ impl DeviceFacts {
     /// Stretches of numbers remembered for one run. Beyond it the lowest is forgotten.
     pub const INTERVALS_MAX: usize = 512;
     /// Reports whose content is remembered, to tell a repeat from a conflict.
-    pub const RECENT_MAX: usize = 64;
+    pub const RECENT_MAX: usize = 32;
 }
 
 /// Numbers seen in one run of a device.

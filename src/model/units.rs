@@ -51,6 +51,12 @@ impl fmt::Display for Metres {
 pub struct Probability(f64);
 
 impl Probability {
+    /// Impossible.
+    pub const NONE: Self = Self(0.0);
+
+    /// Certain.
+    pub const CERTAIN: Self = Self(1.0);
+
     /// A probability: the number is brought into 0 to 1 and rounded; none when it is not a number.
     pub fn new(p: f64) -> Option<Self> {
         (!p.is_nan()).then(|| Self((p.clamp(0.0, 1.0) * 1e6).round() / 1e6))
