@@ -4,5 +4,8 @@
 //! readers are handed in, nothing is opened. A format never repairs silently and never panics: what can't be read is an
 //! error that says where, what was found and what was expected. Deliberately absent: files, sockets, clocks, judgement.
 
+mod gzip;
+pub mod problem;
 pub mod report;
 pub mod topic;
+pub mod zone_file;
