@@ -4,8 +4,12 @@
 //! readers are handed in, nothing is opened. A format never repairs silently and never panics: what can't be read is an
 //! error that says where, what was found and what was expected. Deliberately absent: files, sockets, clocks, judgement.
 
+mod document;
+mod duration;
 mod gzip;
+pub mod parameters_file;
 pub mod problem;
 pub mod report;
+pub mod roster_file;
 pub mod topic;
 pub mod zone_file;

@@ -4,6 +4,7 @@
 //! author wants to mend it in one go. Deliberately absent: coordinates in messages; a place is named by its position in
 //! the file.
 
+use std::cell::RefCell;
 use std::fmt;
 
 /// One thing wrong with a file.
@@ -38,11 +39,11 @@ impl fmt::Display for FileProblem {
     }
 }
 
-/// The problems of one file, as they are found.
+/// The problems of one file, as they are found; shared by the readers of its parts.
 #[derive(Debug)]
 pub(super) struct Problems {
     file: String,
-    list: Vec<FileProblem>,
+    list: RefCell<Vec<FileProblem>>,
 }
 
 /// Where a problem stands: its entry and line.
@@ -56,12 +57,12 @@ impl Problems {
     pub(super) fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
-            list: Vec::new(),
+            list: RefCell::default(),
         }
     }
 
-    pub(super) fn add(&mut self, spot: &Spot, part: impl fmt::Display, message: impl fmt::Display) {
-        self.list.push(FileProblem {
+    pub(super) fn add(&self, spot: &Spot, part: impl fmt::Display, message: impl fmt::Display) {
+        self.list.borrow_mut().push(FileProblem {
             file: self.file.clone(),
             line: spot.line,
             entry: spot.entry.clone(),
@@ -71,17 +72,17 @@ impl Problems {
     }
 
     /// A problem of the file as a whole.
-    pub(super) fn add_to_file(&mut self, line: Option<usize>, message: impl fmt::Display) {
+    pub(super) fn add_to_file(&self, line: Option<usize>, message: impl fmt::Display) {
         let entry = String::new();
         self.add(&Spot { line, entry }, "", message);
     }
 
     /// How many there are so far: to see whether reading a part found any.
     pub(super) fn count(&self) -> usize {
-        self.list.len()
+        self.list.borrow().len()
     }
 
     pub(super) fn into_list(self) -> Vec<FileProblem> {
-        self.list
+        self.list.into_inner()
     }
 }
