@@ -6,10 +6,12 @@
 
 mod document;
 mod duration;
+pub mod feed;
 mod gzip;
 pub mod parameters_file;
 pub mod problem;
 pub mod report;
 pub mod roster_file;
 pub mod topic;
+pub mod track_csv;
 pub mod zone_file;
