@@ -15,3 +15,6 @@ pub mod roster_file;
 pub mod topic;
 pub mod track_csv;
 pub mod zone_file;
+
+#[cfg(test)]
+mod examples;
