@@ -10,3 +10,4 @@ pub mod desk;
 pub mod clock;
 pub mod pipeline;
 pub mod store;
+pub mod wire;
