@@ -8,3 +8,4 @@ pub mod model;
 pub mod pipeline;
 pub mod store;
 pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,8 @@
+//! Formats: bytes and text on one side, values of the field on the other.
+//!
+//! Each file is one format; `docs/WIRE.md` is the contract for those who write against it. Everything here is pure:
+//! readers are handed in, nothing is opened. A format never repairs silently and never panics: what can't be read is an
+//! error that says where, what was found and what was expected. Deliberately absent: files, sockets, clocks, judgement.
+
+pub mod report;
+pub mod topic;
