@@ -5,6 +5,7 @@
 
 pub mod model;
 
+pub mod ingest;
 pub mod pipeline;
 pub mod store;
 pub mod telemetry;
