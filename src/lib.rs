@@ -7,7 +7,10 @@ pub mod model;
 
 pub mod desk;
 
+pub mod wire;
+
 pub mod clock;
+pub mod ingest;
 pub mod pipeline;
 pub mod store;
-pub mod wire;
+pub mod telemetry;

@@ -4,6 +4,9 @@
 //! its [`Receipt`]. Only the pipeline can resolve the receipt, and it does so after the commit: an acknowledgement can't
 //! be sent early by construction. Deliberately absent: topics, sockets and payload formats.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
@@ -105,7 +108,18 @@ impl Awaited {
     /// # Errors
     /// When it will not be.
     pub async fn durable(self) -> Result<(), NotStored> {
-        self.0.await.map_err(|_gone| NotStored)
+        self.await
+    }
+}
+
+/// A source with many deliveries under way polls the oldest in place, and needs no allocation for each.
+impl Future for Awaited {
+    type Output = Result<(), NotStored>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map_err(|_gone| NotStored)
     }
 }
 

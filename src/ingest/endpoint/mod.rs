@@ -1,0 +1,209 @@
+//! The embedded MQTT endpoint: PUBACK means committed.
+//!
+//! Takes MQTT 3.1.1 and 5 on one port. Reports go to the pipeline and are acknowledged when they are durable; receipts,
+//! commands and alerts go to those who have subscribed and may read them. Every connection is a task of its own with
+//! limits of its own. Read `client.rs` first, then `reader.rs` and `writer.rs`. Deliberately absent, because nothing here
+//! needs them: sessions kept over a disconnect, retained messages, wills, quality of service 2, topic aliases, shared
+//! subscriptions, and forwarding of reports to subscribers.
+
+mod addresses;
+mod answer;
+mod client;
+mod frame;
+pub(in crate::ingest) mod hub;
+mod line;
+mod outgoing;
+mod pace;
+mod packet;
+mod reader;
+mod receipts;
+mod rules;
+mod settings;
+mod subscriptions;
+mod writer;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tracing::{error, info, warn};
+
+use self::addresses::Addresses;
+use self::hub::Hub;
+use self::rules::Rules;
+pub use self::settings::{Limits, Login, Pace, Role, SecretDigest, Service, Settings};
+use super::{IngestError, Publisher};
+use crate::pipeline::delivery::Inlet;
+use crate::telemetry::metrics::Ingest;
+
+/// Connections that may wait to be accepted: a fleet comes back at once when the network does.
+const BACKLOG: u32 = 4_096;
+
+/// Pause after the operating system could not hand over a connection, as when file descriptors run out: time for some
+/// to be given back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often gauges are taken.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// What every connection needs.
+#[derive(Debug)]
+struct House {
+    root: String,
+    limits: Limits,
+    rules: Rules,
+    addresses: Arc<Addresses>,
+    hub: Arc<Hub>,
+    inlet: Inlet,
+    metrics: Arc<Ingest>,
+}
+
+impl House {
+    fn new(settings: Settings, inlet: Inlet, metrics: Arc<Ingest>) -> Self {
+        Self {
+            rules: Rules::new(&settings),
+            addresses: Arc::new(Addresses::new(&settings.limits)),
+            hub: Arc::new(Hub::new(
+                &settings.root,
+                settings.limits.accept,
+                settings.limits.subscriptions,
+                Arc::clone(&metrics),
+            )),
+            root: settings.root,
+            limits: settings.limits,
+            inlet,
+            metrics,
+        }
+    }
+}
+
+/// A bound endpoint: its address is known, and nobody is served until it runs.
+#[derive(Debug)]
+pub struct Endpoint {
+    listener: TcpListener,
+    address: SocketAddr,
+    house: Arc<House>,
+}
+
+impl Endpoint {
+    /// Checks the settings and takes the address. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// When the settings can't be run, or the address can't be had.
+    pub fn bind(
+        settings: Settings,
+        inlet: Inlet,
+        metrics: Arc<Ingest>,
+    ) -> Result<Self, IngestError> {
+        settings.check()?;
+        let address = settings.address;
+        let failed = |source: io::Error| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                IngestError::AddressInUse { address }
+            } else {
+                IngestError::Bind { address, source }
+            }
+        };
+        let listener = listen(address).map_err(failed)?;
+        Ok(Self {
+            address: listener.local_addr().map_err(failed)?,
+            listener,
+            house: Arc::new(House::new(settings, inlet, metrics)),
+        })
+    }
+
+    /// Where it listens; with the port that was found where 0 was given.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The way to publish alerts and commands to those who have subscribed.
+    pub fn publisher(&self) -> Publisher {
+        Publisher::to_endpoint(Arc::clone(&self.house.hub))
+    }
+
+    /// Serves until `stop` ends, then answers what is under way within a limit and says goodbye.
+    ///
+    /// The pipeline must still be running meanwhile, so that receipts come.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let mut clients = JoinSet::new();
+        let mut sample = interval(SAMPLE_EVERY);
+        sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        info!(address = %self.address, "the MQTT endpoint takes connections");
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.accept(stream, peer.ip(), &mut clients),
+                    Err(error) => {
+                        self.house.metrics.accept_failure();
+                        warn!(%error, "a connection could not be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = clients.join_next() => note_panic(ended),
+                now = sample.tick() => self.house.hub.sample(now),
+            }
+        }
+        self.stop(clients).await;
+    }
+
+    /// Lets one connection in, as a task of its own: neither its work nor its panic is another's.
+    fn accept(&self, stream: TcpStream, address: IpAddr, clients: &mut JoinSet<()>) {
+        let admission = match self.house.addresses.admit(address) {
+            Ok(admission) => admission,
+            Err(refusal) => return self.house.metrics.refused(refusal),
+        };
+        let house = Arc::clone(&self.house);
+        clients.spawn(async move {
+            let stream = plain(stream);
+            client::serve(stream, house, admission, address).await;
+        });
+    }
+
+    /// Waits for all connections to end, and for no longer than their limits allow.
+    async fn stop(self, mut clients: JoinSet<()>) {
+        let Self {
+            listener, house, ..
+        } = self;
+        drop(listener);
+        house.hub.stop();
+        let deadline = Instant::now() + house.limits.stop + 2 * SAMPLE_EVERY;
+        while let Ok(Some(ended)) = timeout_at(deadline, clients.join_next()).await {
+            note_panic(ended);
+        }
+        info!("the MQTT endpoint has stopped");
+    }
+}
+
+/// The stream of an unencrypted connection. This is the place where a TLS listener wraps it instead.
+fn plain(stream: TcpStream) -> impl AsyncRead + AsyncWrite + Send {
+    // Acknowledgements are small and must not wait for more to send; without it they are late, not wrong.
+    stream.set_nodelay(true).unwrap_or_default();
+    stream
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart must not wait for connections of the process before it to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn note_panic(ended: Result<(), JoinError>) {
+    if ended.is_err_and(|error| error.is_panic()) {
+        error!("serving a connection panicked; only that connection is closed");
+    }
+}

@@ -1,0 +1,385 @@
+//! Who may say what, and who may read what.
+//!
+//! A login becomes an [`Identity`]; topics and filters are checked against it. The rules are exact: a device publishes on
+//! its own report topic and reads its own receipts and commands, an officer and a desk read their alerts, a service has
+//! what it was given, and an anonymous client moves within one agency. What is not allowed here is refused. Deliberately
+//! absent: sockets, counting, and delays (see [`super::addresses`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::answer::Verdict;
+use super::packet::Connect;
+use super::settings::{Login, Pace, Role, SecretDigest, Settings};
+use crate::model::id::{AgencyId, DeviceId};
+use crate::telemetry::metrics::{LoginRefusal, PublishRefusal};
+use crate::wire::topic::{Topic, TopicError, TopicFilter};
+
+/// Who may connect.
+#[derive(Debug)]
+pub(super) struct Rules {
+    root: String,
+    anonymous: Option<AgencyId>,
+    logins: BTreeMap<String, Login>,
+    device_pace: Pace,
+    gateway_pace: Pace,
+}
+
+/// Who is connected, and what that allows.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// The login's name; none for an anonymous client.
+    pub(super) name: Option<Arc<str>>,
+    /// How fast it may report.
+    pub(super) pace: Pace,
+    root: Arc<str>,
+    says: Says,
+    reads: Vec<TopicFilter>,
+}
+
+/// What may be published.
+#[derive(Debug)]
+enum Says {
+    Nothing,
+    Own { topic: String, source: Source },
+    Agency(AgencyId),
+}
+
+/// Whose report it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) agency: AgencyId,
+    pub(super) device: DeviceId,
+}
+
+impl Rules {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            root: settings.root.clone(),
+            anonymous: settings.anonymous.clone(),
+            logins: settings
+                .logins
+                .iter()
+                .map(|login| (login.username.clone(), login.clone()))
+                .collect(),
+            device_pace: settings.limits.device_pace,
+            gateway_pace: settings.limits.gateway_pace,
+        }
+    }
+
+    /// Who somebody is by what he says in CONNECT.
+    pub(super) fn identify(&self, connect: &Connect) -> Result<Identity, LoginRefusal> {
+        if connect.method {
+            return Err(LoginRefusal::Missing);
+        }
+        let Some((name, password)) = &connect.login else {
+            let agency = self.anonymous.as_ref().ok_or(LoginRefusal::Missing)?;
+            return Ok(self.anonymous_in(agency));
+        };
+        let given = SecretDigest::of(password);
+        let login = self.logins.get(name);
+        // An unknown name costs the same comparison as a known one, so that the time does not tell them apart.
+        let secret = login.map_or(SecretDigest::new([0; 32]), |login| login.secret);
+        match (given.is(&secret), login) {
+            (true, Some(login)) => Ok(self.identity(login)),
+            (true, None) | (false, _) => Err(LoginRefusal::Wrong),
+        }
+    }
+
+    fn identity(&self, login: &Login) -> Identity {
+        let agency = &login.agency;
+        let filter = |topic: Topic| TopicFilter::parse(&topic.to_text(&self.root)).ok();
+        let (says, reads) = match &login.role {
+            Role::Device(device) => {
+                let source = Source {
+                    agency: agency.clone(),
+                    device: device.clone(),
+                };
+                let (agency, device) = (agency.clone(), device.clone());
+                let own = Topic::Report {
+                    agency: agency.clone(),
+                    device: device.clone(),
+                };
+                let receipt = Topic::Receipt {
+                    agency: agency.clone(),
+                    device: device.clone(),
+                };
+                let command = Topic::Command { agency, device };
+                let says = Says::Own {
+                    topic: own.to_text(&self.root),
+                    source,
+                };
+                (says, vec![filter(receipt), filter(command)])
+            }
+            Role::Officer(officer) => {
+                let alert = Topic::OfficerAlert {
+                    agency: agency.clone(),
+                    officer: officer.clone(),
+                };
+                (Says::Nothing, vec![filter(alert)])
+            }
+            Role::Desk => {
+                let alert = Topic::DeskAlert {
+                    agency: agency.clone(),
+                };
+                (Says::Nothing, vec![filter(alert)])
+            }
+            Role::Service(service) => {
+                let says = if service.publish {
+                    Says::Agency(agency.clone())
+                } else {
+                    Says::Nothing
+                };
+                (says, service.subscribe.iter().cloned().map(Some).collect())
+            }
+        };
+        Identity {
+            name: Some(Arc::from(login.username.as_str())),
+            pace: match &login.role {
+                Role::Device(_) | Role::Officer(_) | Role::Desk => self.device_pace,
+                Role::Service(_) => self.gateway_pace,
+            },
+            root: Arc::from(self.root.as_str()),
+            says,
+            reads: reads.into_iter().flatten().collect(),
+        }
+    }
+
+    fn anonymous_in(&self, agency: &AgencyId) -> Identity {
+        let all = TopicFilter::parse(&format!("{}/{agency}/#", self.root));
+        Identity {
+            name: None,
+            pace: self.gateway_pace,
+            root: Arc::from(self.root.as_str()),
+            says: Says::Agency(agency.clone()),
+            reads: all.into_iter().collect(),
+        }
+    }
+}
+
+impl Identity {
+    /// Whose report a publish is, if this client may make it.
+    pub(super) fn source(&self, topic: &[u8]) -> Result<Source, PublishRefusal> {
+        if let Says::Own { topic: own, source } = &self.says
+            && own.as_bytes() == topic
+        {
+            return Ok(source.clone());
+        }
+        let topic = str::from_utf8(topic).map_err(|_not_text| PublishRefusal::Topic)?;
+        let parsed = Topic::parse(&self.root, topic).map_err(|_none| PublishRefusal::Topic)?;
+        let Topic::Report { agency, device } = parsed else {
+            return Err(PublishRefusal::Topic);
+        };
+        match &self.says {
+            Says::Agency(own) if *own == agency => Ok(Source { agency, device }),
+            Says::Agency(_) | Says::Own { .. } | Says::Nothing => Err(PublishRefusal::Identity),
+        }
+    }
+
+    /// Whether this client may subscribe to a filter; the filter is given back where it may.
+    pub(super) fn readable(&self, filter: &str) -> Result<TopicFilter, Verdict> {
+        let filter = TopicFilter::parse(filter).map_err(|error| match error {
+            TopicError::Shared => Verdict::Shared,
+            TopicError::Empty
+            | TopicError::TooLong(_)
+            | TopicError::ControlCharacter
+            | TopicError::OtherRoot(_)
+            | TopicError::UnknownShape
+            | TopicError::Id(_)
+            | TopicError::Root(_)
+            | TopicError::Wildcard(_)
+            | TopicError::Reserved => Verdict::BadTopic,
+        })?;
+        if self.reads.iter().any(|allowed| allowed.covers(&filter)) {
+            Ok(filter)
+        } else {
+            Err(Verdict::NotAllowed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packet::Version;
+    use super::super::settings::Service;
+    use super::*;
+
+    fn login(name: &str, role: Role) -> Login {
+        Login {
+            username: name.to_owned(),
+            secret: SecretDigest::of(&format!("secret of {name}")),
+            agency: "demo".parse().unwrap(),
+            role,
+        }
+    }
+
+    fn rules(anonymous: bool) -> Rules {
+        let mut settings = Settings::new("127.0.0.1:0".parse().unwrap());
+        settings.anonymous = anonymous.then(|| "demo".parse().unwrap());
+        let observer = Service {
+            publish: false,
+            subscribe: vec![TopicFilter::parse("em/demo/+/receipt").unwrap()],
+        };
+        let gateway = Service {
+            publish: true,
+            subscribe: Vec::new(),
+        };
+        settings.logins = vec![
+            login("tag-7", Role::Device("tag-7".parse().unwrap())),
+            login("o-1", Role::Officer("o-1".parse().unwrap())),
+            login("desk", Role::Desk),
+            login("observer", Role::Service(observer)),
+            login("gateway", Role::Service(gateway)),
+        ];
+        Rules::new(&settings)
+    }
+
+    fn connect(login: Option<(&str, &str)>) -> Connect {
+        Connect {
+            version: Version::V311,
+            client_id: String::new(),
+            clean: true,
+            keep_alive: 0,
+            login: login.map(|(name, password)| (name.to_owned(), password.to_owned())),
+            window: 1,
+            packet_bytes: 1,
+            method: false,
+        }
+    }
+
+    fn identity(name: &str) -> Identity {
+        let login = (!name.is_empty()).then(|| (name, format!("secret of {name}")));
+        let login = login
+            .as_ref()
+            .map(|(name, secret)| (*name, secret.as_str()));
+        rules(true).identify(&connect(login)).unwrap()
+    }
+
+    #[test]
+    fn only_the_right_secret_lets_in() {
+        for (login, anonymous, expected) in [
+            (Some(("tag-7", "secret of tag-7")), false, None),
+            (
+                Some(("tag-7", "secret of o-1")),
+                false,
+                Some(LoginRefusal::Wrong),
+            ),
+            (Some(("tag-7", "")), true, Some(LoginRefusal::Wrong)),
+            (
+                Some(("nobody", "secret of nobody")),
+                true,
+                Some(LoginRefusal::Wrong),
+            ),
+            (None, false, Some(LoginRefusal::Missing)),
+            (None, true, None),
+        ] {
+            let result = rules(anonymous).identify(&connect(login));
+            assert_eq!(result.err(), expected, "{login:?}");
+        }
+        let mut method = connect(None);
+        method.method = true;
+        assert_eq!(
+            rules(true).identify(&method).err(),
+            Some(LoginRefusal::Missing)
+        );
+    }
+
+    #[test]
+    fn what_may_be_published() {
+        use PublishRefusal::{Identity as Other, Topic};
+        let check = |name: &str, topic: &str, expected: Result<&str, PublishRefusal>| {
+            let source = identity(name).source(topic.as_bytes());
+            let device = source.as_ref().map(|s| s.device.as_str()).map_err(|r| *r);
+            assert_eq!(device, expected, "{name:?} on {topic}");
+        };
+        check("tag-7", "em/demo/tag-7/report", Ok("tag-7"));
+        for (topic, reason) in [
+            ("em/demo/tag-8/report", Other),
+            ("em/other/tag-7/report", Other),
+            ("em/demo/tag-7/receipt", Topic),
+            ("em/demo/tag-7/command", Topic),
+            ("em/demo/desk/alert", Topic),
+            ("em/demo/officer/o-1/alert", Topic),
+            ("em/demo/#/report", Topic),
+            ("em/demo/+/report", Topic),
+            ("em/demo/tag-7/report/", Topic),
+            ("em/demo/tag-7/report\0", Topic),
+            ("$share/x/em/demo/tag-7/report", Topic),
+            ("", Topic),
+        ] {
+            check("tag-7", topic, Err(reason));
+        }
+        assert_eq!(identity("tag-7").source(&[0xff, 0xfe]), Err(Topic));
+        for nobody in ["o-1", "desk", "observer"] {
+            check(nobody, "em/demo/tag-7/report", Err(Other));
+        }
+        for anyone in ["gateway", ""] {
+            check(anyone, "em/demo/tag-9/report", Ok("tag-9"));
+            check(anyone, "em/other/tag-9/report", Err(Other));
+        }
+    }
+
+    #[test]
+    fn what_may_be_read() {
+        let filters = [
+            "em/demo/tag-7/receipt",
+            "em/demo/tag-7/command",
+            "em/demo/tag-7/report",
+            "em/demo/tag-7/+",
+            "em/demo/tag-7/#",
+            "em/demo/tag-8/receipt",
+            "em/demo/tag-8/command",
+            "em/demo/+/receipt",
+            "em/demo/officer/o-1/alert",
+            "em/demo/officer/o-2/alert",
+            "em/demo/officer/+/alert",
+            "em/demo/desk/alert",
+            "em/demo/#",
+            "em/+/desk/alert",
+            "em/other/desk/alert",
+            "#",
+            "+/#",
+        ];
+        for (name, allowed) in [
+            (
+                "tag-7",
+                &["em/demo/tag-7/receipt", "em/demo/tag-7/command"][..],
+            ),
+            ("o-1", &["em/demo/officer/o-1/alert"]),
+            ("desk", &["em/demo/desk/alert"]),
+            (
+                "observer",
+                &[
+                    "em/demo/tag-7/receipt",
+                    "em/demo/tag-8/receipt",
+                    "em/demo/+/receipt",
+                ],
+            ),
+            ("gateway", &[]),
+        ] {
+            let identity = identity(name);
+            for filter in filters {
+                let expected = allowed.contains(&filter);
+                let verdict = identity.readable(filter);
+                assert_eq!(
+                    verdict.is_ok(),
+                    expected,
+                    "{name:?} of {filter}: {verdict:?}"
+                );
+            }
+        }
+        let anonymous = identity("");
+        for filter in filters {
+            let at_home = filter.starts_with("em/demo/");
+            assert_eq!(anonymous.readable(filter).is_ok(), at_home, "{filter}");
+        }
+        for (filter, verdict) in [
+            ("$share/g/em/demo/desk/alert", Verdict::Shared),
+            ("$SYS/#", Verdict::BadTopic),
+            ("em/demo/#/alert", Verdict::BadTopic),
+            ("", Verdict::BadTopic),
+        ] {
+            assert_eq!(anonymous.readable(filter), Err(verdict), "{filter}");
+        }
+    }
+}
