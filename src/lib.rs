@@ -5,5 +5,7 @@
 
 pub mod model;
 
+pub mod wire;
+
 pub mod pipeline;
 pub mod store;
