@@ -4,6 +4,8 @@
 //! serialised is a contract. Deliberately absent: files, sockets, and any judgement of what was read.
 
 pub mod alert;
+pub mod block;
 pub mod command;
 pub mod effect;
+pub mod snapshot;
 pub mod text;
