@@ -5,7 +5,6 @@
 
 pub mod model;
 
-pub mod wire;
-
 pub mod pipeline;
 pub mod store;
+pub mod wire;

@@ -1,11 +1,14 @@
-//! Formats: what bytes and texts mean.
+//! Formats: bytes and text on one side, values of the field on the other.
 //!
-//! Pure functions between values of `model` and their written forms, each form with its own types, because what can be
-//! serialised is a contract. Deliberately absent: files, sockets, and any judgement of what was read.
+//! Each file is one format; `docs/WIRE.md` is the contract for those who write against it. Everything here is pure:
+//! readers are handed in, nothing is opened. A format never repairs silently and never panics: what can't be read is an
+//! error that says where, what was found and what was expected. Deliberately absent: files, sockets, clocks, judgement.
 
 pub mod alert;
 pub mod block;
 pub mod command;
 pub mod effect;
+pub mod report;
 pub mod snapshot;
 pub mod text;
+pub mod topic;
