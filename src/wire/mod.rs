@@ -7,8 +7,15 @@
 pub mod alert;
 pub mod block;
 pub mod command;
+mod document;
+mod duration;
 pub mod effect;
+mod gzip;
+pub mod parameters_file;
+pub mod problem;
 pub mod report;
+pub mod roster_file;
 pub mod snapshot;
 pub mod text;
 pub mod topic;
+pub mod zone_file;
