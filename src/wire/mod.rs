@@ -11,6 +11,7 @@ mod document;
 mod duration;
 pub mod effect;
 mod gzip;
+pub mod journal;
 pub mod parameters_file;
 pub mod problem;
 pub mod report;

@@ -1,14 +1,10 @@
-//! A checkpoint of a wearer as bytes: JSON, deflated where that pays, with a format and a semantics version.
+//! A checkpoint of a wearer as bytes: JSON, packed where that pays, with a format and a semantics version.
 //!
 //! The format says how it is written, and one that is not known is refused by name; the semantics say what the rules
 //! meant, and are handed on for the engine to compare. Deliberately absent: where checkpoints are kept and for how long.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 
-use flate2::Compression;
-use flate2::read::ZlibDecoder;
-use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::model::alert::{Alert, Grade};
@@ -22,13 +18,11 @@ use crate::model::snapshot::{
 use crate::model::time::Timestamp;
 use crate::model::units::{Metres, Probability};
 use crate::wire::alert::AlertV1;
+use crate::wire::gzip;
 use crate::wire::text::{Misread, Text, json, texts, value, values};
 
-/// Most that a snapshot may take when inflated: a wearer with every limit of `model::snapshot` reached takes 2 MiB.
-const SNAPSHOT_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
-/// Below this, deflating saves less than the page it is stored in.
-const DEFLATE_FROM: usize = 256;
+/// Most that a snapshot may take when unpacked: a wearer with every limit of `model::snapshot` reached takes 2 MiB.
+const SNAPSHOT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What bytes can't be read as a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,20 +145,7 @@ struct BootV1 {
 
 /// Writes a snapshot.
 pub fn encode(snapshot: &Snapshot) -> Vec<u8> {
-    let json = json(&SnapshotV1::from(snapshot)).into_bytes();
-    if json.len() < DEFLATE_FROM {
-        json
-    } else {
-        deflate(&json)
-    }
-}
-
-fn deflate(json: &[u8]) -> Vec<u8> {
-    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::default());
-    deflated
-        .write_all(json)
-        .and_then(|()| deflated.finish())
-        .expect("writing to memory can't fail")
+    gzip::pack(json(&SnapshotV1::from(snapshot)).into_bytes())
 }
 
 /// Reads a snapshot of this format.
@@ -172,22 +153,13 @@ fn deflate(json: &[u8]) -> Vec<u8> {
 /// # Errors
 /// When its format is not ours, or it is damaged.
 pub fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
-    let mut inflated = Vec::new();
-    // JSON begins with a brace, zlib with 0x78.
-    let json = if bytes.first() == Some(&b'{') {
-        bytes
-    } else {
-        ZlibDecoder::new(bytes)
-            .take(SNAPSHOT_BYTES_MAX)
-            .read_to_end(&mut inflated)
-            .map_err(|error| misread(error.to_string()))?;
-        &inflated
-    };
-    let head: Head = parse(json)?;
+    let json =
+        gzip::unpack(bytes, SNAPSHOT_BYTES_MAX).map_err(|error| misread(error.to_string()))?;
+    let head: Head = parse(&json)?;
     if head.format != SNAPSHOT_FORMAT {
         return Err(SnapshotError::Format { found: head.format });
     }
-    let v1: SnapshotV1 = parse(json)?;
+    let v1: SnapshotV1 = parse(&json)?;
     v1.try_into()
 }
 
