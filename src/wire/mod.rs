@@ -10,6 +10,7 @@ pub mod command;
 mod document;
 mod duration;
 pub mod effect;
+pub mod feed;
 mod gzip;
 pub mod journal;
 pub mod parameters_file;
@@ -19,4 +20,8 @@ pub mod roster_file;
 pub mod snapshot;
 pub mod text;
 pub mod topic;
+pub mod track_csv;
 pub mod zone_file;
+
+#[cfg(test)]
+mod examples;

@@ -24,6 +24,19 @@ pub struct FileProblem {
     pub message: String,
 }
 
+impl FileProblem {
+    /// A problem of a line, or of the file as a whole.
+    pub(super) fn of_line(file: &str, line: Option<usize>, message: impl fmt::Display) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            entry: String::new(),
+            part: String::new(),
+            message: message.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for FileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
@@ -73,8 +86,8 @@ impl Problems {
 
     /// A problem of the file as a whole.
     pub(super) fn add_to_file(&self, line: Option<usize>, message: impl fmt::Display) {
-        let entry = String::new();
-        self.add(&Spot { line, entry }, "", message);
+        let problem = FileProblem::of_line(&self.file, line, message);
+        self.list.borrow_mut().push(problem);
     }
 
     /// How many there are so far: to see whether reading a part found any.

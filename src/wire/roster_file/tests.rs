@@ -487,6 +487,17 @@ fn problems_of_files() {
     }
 }
 
+#[test]
+fn the_deepest_nesting_is_refused() {
+    for start in ["[", "{a=", "[{a="] {
+        assert!(read_toml("f", &format!("a = {}", start.repeat(100_000))).is_err());
+    }
+    assert!(read_toml("f", &format!("[{}a]", "a.".repeat(100_000))).is_err());
+    for start in ["[", "{\"a\":"] {
+        assert!(read_json("f", &start.repeat(100_000)).is_err());
+    }
+}
+
 proptest! {
     /// Any line of a good file left out or changed makes problems or a roster, and no panic.
     #[test]

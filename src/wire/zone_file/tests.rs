@@ -466,6 +466,17 @@ fn problems_of_files() {
         "{:?}",
         cut.problems
     );
+    for start in [
+        "{\"features\":[",
+        "{\"type\":[",
+        "{\"type\":\"FeatureCollection\",\"features\":[{\"geometry\":",
+    ] {
+        let deep = format!("{start}{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(
+            !read_text(&format!("{deep}}}]}}")).problems.is_empty(),
+            "{start}"
+        );
+    }
     let old = r#"{"type":"FeatureCollection","crs":{"properties":{"name":"urn:ogc:def:crs:OGC:1.3:CRS84"}},"features":[]}"#;
     assert_eq!(read_text(old), ZoneFile::default());
 }
