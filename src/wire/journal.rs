@@ -122,6 +122,8 @@ struct CheckInV1 {
     wearer: Text<WearerId>,
     obligation: Text<ObligationId>,
     at: Text<Timestamp>,
+    /// A recording made by hand need not name one.
+    #[serde(default)]
     actor: String,
 }
 

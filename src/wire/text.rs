@@ -1,6 +1,6 @@
 //! Values that are written as a text of their own: ids, times, identities of reports, words of closed lists.
 //!
-//! [`Text`] gives every such value the same serialisation, its `Display` and its reading back, so that the other formats
+//! `Text` gives every such value the same serialisation, its `Display` and its reading back, so that the other formats
 //! name model types in their fields and can't disagree. Deliberately absent: numbers and structures.
 
 use std::fmt;
