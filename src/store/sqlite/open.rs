@@ -18,7 +18,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Sqlite as Database, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
-use super::writer::{self, JOBS_MAX};
+use super::writer::{self, JOBS_MAX, Job};
 use super::{Sqlite, code, failure};
 use crate::store::{StoreError, Writer};
 
@@ -143,6 +143,14 @@ impl Reading {
 
 /// Opens a database and brings it up to date.
 pub(super) async fn open(settings: &Settings) -> Result<(Sqlite, Writer), StoreError> {
+    let (store, side, queue) = opened(settings).await?;
+    Ok((store, Writer(Box::pin(side.run(queue)))))
+}
+
+/// The doors, the writer's side and the queue between them.
+pub(super) async fn opened(
+    settings: &Settings,
+) -> Result<(Sqlite, writer::Side, mpsc::Receiver<Job>), StoreError> {
     let lock = match &settings.file {
         Some(path) => {
             check_place(path)?;
@@ -181,7 +189,7 @@ pub(super) async fn open(settings: &Settings) -> Result<(Sqlite, Writer), StoreE
         packing: Mutex::new(()),
         _lock: lock,
     };
-    Ok((store, Writer(Box::pin(side.run(queue)))))
+    Ok((store, side, queue))
 }
 
 fn writing(settings: &Settings) -> SqliteConnectOptions {

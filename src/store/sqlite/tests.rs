@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::task::JoinSet;
 
-use super::open::{Settings, open};
+use super::open::{Settings, open, opened};
 use super::*;
 use crate::model::event::Event;
 use crate::model::time::{Span, Window};
@@ -148,6 +148,29 @@ async fn a_job_that_fails_does_not_fail_its_neighbours() {
         .await
         .unwrap();
     assert_eq!(ids, [1, 2, 4], "the first half of the broken job is undone");
+}
+
+/// What the promise of durability rests on.
+#[tokio::test]
+async fn the_writer_syncs_every_commit_to_a_write_ahead_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        file: Some(folder.path().join("test.db")),
+        max_pages: None,
+    };
+    let side = opened(&settings).await.unwrap().1;
+    let mut slot = side.slot.lock().await;
+    let connection = slot.as_mut().unwrap();
+    let mut check = async |sql: &'static str, expected: &str| {
+        let found: String = sqlx::query_scalar(sql)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        assert_eq!(found, expected, "{sql}");
+    };
+    check("SELECT synchronous || '' FROM pragma_synchronous", "2").await;
+    check("SELECT journal_mode FROM pragma_journal_mode", "wal").await;
+    check("SELECT foreign_keys || '' FROM pragma_foreign_keys", "1").await;
 }
 
 #[tokio::test]
