@@ -1,11 +1,13 @@
 //! What grows: blocks are the log, and what is removed is needed by nobody.
 
-use bailiwick::model::alert::{Alert, RevisionKind};
-use bailiwick::model::event::{Event, History};
+use bailiwick::model::alert::RevisionKind;
+use bailiwick::model::command::Actor;
+use bailiwick::model::event::{CheckIn, Event, History};
 use bailiwick::model::fix::{Fix, Source};
+use bailiwick::model::id::{AlertId, ObligationId};
 use bailiwick::model::place::Place;
 use bailiwick::model::report::{Case, Strap};
-use bailiwick::model::time::{Span, Timestamp};
+use bailiwick::model::time::{Span, Timestamp, Window};
 use bailiwick::model::units::{Metres, Percent};
 use bailiwick::store::{
     HistoryQuery, LastSeen, ONLY_PARTITION, Retention, Settled, Settlement, Store, TrackPoint,
@@ -158,89 +160,117 @@ fn retention(before: Timestamp, horizon: Timestamp) -> Retention {
     }
 }
 
-/// Positions that are still to be had of each wearer.
+/// Their alert stands though its handling is closed; has ended and is closed; they have no checkpoint; their alert has
+/// ended and is not closed.
+const GUARDED: [&str; 4] = ["W-1", "W-2", "W-3", "W-4"];
+
+/// How many reports are still to be had of each.
 async fn left(store: &dyn Store) -> Vec<usize> {
     let mut left = Vec::new();
-    for who in WEARERS {
+    for who in GUARDED {
         left.push(store.track(&demo(), &query(who)).await.unwrap().len());
     }
     left
 }
 
-/// Reports of four days. W-1 has an alert that is never closed, W-2 one that ends and is closed, W-3 no checkpoint.
-async fn four_days(store: &dyn Store, script: &mut Script) -> (Alert, Alert) {
-    let (first, second) = (
-        alert(&demo(), "W-1", "one", start() + Span::days(2)),
-        alert(&demo(), "W-2", "two", start() + Span::days(2)),
-    );
-    for hour in 0..96 {
+fn checkin(about: &str) -> Event {
+    Event::CheckIn {
+        agency: demo(),
+        checkin: CheckIn {
+            wearer: wearer(about),
+            obligation: ObligationId::parse("weekly").unwrap(),
+            at: start(),
+            actor: Actor("operator-2".to_owned()),
+        },
+    }
+}
+
+/// Reports of four days, an hour apart, with alerts from the third day on; answers the ids of the alerts.
+async fn four_days(store: &dyn Store, script: &mut Script) -> Vec<AlertId> {
+    let blind = Window {
+        from: start(),
+        until: start(),
+    };
+    script.enter(Event::Resumed { blind }, vec![]);
+    for hour in 1..=96 {
         script.wait(Span::hours(1));
-        for who in WEARERS {
+        for who in GUARDED {
             script.report(&demo(), who, vec![]);
         }
-        if hour == 80 {
-            script.checkpoint(&demo(), "W-1");
-            script.checkpoint(&demo(), "W-2");
+        if [1, 90].contains(&hour) {
+            script.enter(checkin("W-2"), vec![]);
+            script.enter(checkin("W-3"), vec![]);
+        }
+        if hour == 81 {
+            for who in ["W-1", "W-2", "W-4"] {
+                script.checkpoint(&demo(), who);
+            }
         }
     }
-    let ended = revised(&second, RevisionKind::Ended, script.now);
-    script.enter(
-        Event::Tick,
-        vec![tells(&first), tells(&second), tells(&ended)],
-    );
+    let alerts = ["W-1", "W-2", "W-4"].map(|who| {
+        let begun = start() + Span::days(2);
+        alert(&demo(), who, who, begun)
+    });
+    let ended = [1, 2].map(|index| revised(&alerts[index], RevisionKind::Ended, script.now));
+    let effects = alerts.iter().chain(&ended).map(tells).collect();
+    script.enter(Event::Tick, effects);
     script.enter(Event::Tick, vec![]);
     script.commit(store).await;
-    store.decide(closing(&demo(), second.id, 1)).await.unwrap();
-    assert_eq!(store.stream_bounds(&demo()).await.unwrap(), (1, 4));
-    (first, second)
+    for index in [0, 1] {
+        let decision = closing(&demo(), alerts[index].id, 1);
+        store.decide(decision).await.unwrap();
+    }
+    alerts.iter().map(|alert| alert.id).collect()
+}
+
+/// Rows of the journal, of them check-ins.
+async fn rows(store: &dyn Store) -> (usize, usize) {
+    let rows = store.journal(ONLY_PARTITION, 0, 1_000).await.unwrap();
+    let checkins = rows
+        .iter()
+        .filter(|row| matches!(row.stamped.event, Event::CheckIn { .. }));
+    (rows.len(), checkins.count())
 }
 
 pub(crate) async fn retention_leaves_what_is_needed(database: &Database) {
     let opened = database.open().await;
     let store = &*opened.store;
     let mut script = Script::begin(store).await;
-    let (first, second) = four_days(store, &mut script).await;
+    let alerts = four_days(store, &mut script).await;
+    assert_eq!(store.stream_bounds(&demo()).await.unwrap(), (1, 7));
     let now = script.now + Span::days(30);
     let retain = async |retention| {
         let settlement = Settlement::Retention(retention);
         store.settle(settlement).await.unwrap().removed
     };
-    assert_eq!(
-        retain(retention(now, now)).await,
-        1,
-        "one item of the stream"
-    );
-    assert_eq!(store.stream_bounds(&demo()).await.unwrap(), (2, 4));
-    assert_eq!(left(store).await, [96, 96, 96], "nothing was packed");
+    let removed = retain(retention(now, now)).await;
+    assert_eq!(removed, 4, "items of the stream and nothing else");
+    assert_eq!(store.stream_bounds(&demo()).await.unwrap(), (5, 7));
+    assert_eq!(left(store).await, [96; 4], "nothing was packed");
     pack(store, script.cursor).await;
-    retain(Retention {
+    let blocks_only = Retention {
         log_before: start(),
         ..retention(now, now)
-    })
-    .await;
-    // Of W-1 from a day before the alert on, of W-2 what follows its checkpoint, of W-3 all: nothing else has it.
-    assert_eq!(left(store).await, [73, 15, 96]);
-    let rows = store.journal(ONLY_PARTITION, 0, 1_000).await.unwrap();
-    assert_eq!(
-        rows.len(),
-        290,
-        "a restart begins at the floor, which is at 0"
-    );
+    };
+    retain(blocks_only).await;
+    // What alerts rest on reaches back to a day before them. Without a checkpoint nothing else has what blocks have.
+    assert_eq!(left(store).await, [73, 15, 96, 73]);
+    let all = 1 + 4 * 96 + 4 + 2;
+    assert_eq!(rows(store).await, (all, 4), "a restart begins at 0");
 
     script.batch.floor = Some(script.cursor - 1);
     script.commit(store).await;
     retain(retention(now, start() + Span::hours(50))).await;
-    let rows = store.journal(ONLY_PARTITION, 0, 1_000).await.unwrap();
-    assert!(
-        rows.iter()
-            .all(|row| row.stamped.now >= start() + Span::hours(50))
-    );
-    assert_eq!(rows.len(), 290 - 3 * 49);
+    // The check-in that a checkpoint includes goes, the other may be asked for.
+    assert_eq!(rows(store).await, (all - 4 * 49 - 1, 3));
     retain(retention(now, now)).await;
-    let rows = store.journal(ONLY_PARTITION, 0, 1_000).await.unwrap();
-    assert_eq!(rows.len(), 1, "what follows the floor");
-    assert_eq!(left(store).await, [73, 15, 96]);
-    for id in [first.id, second.id] {
+    assert_eq!(
+        rows(store).await,
+        (5, 3),
+        "with a resumption, and what follows the floor"
+    );
+    assert_eq!(left(store).await, [73, 15, 96, 73]);
+    for id in alerts {
         let history = store.alert(&demo(), id).await.unwrap().unwrap();
         assert!(!history.revisions.is_empty(), "alerts stay for good");
     }
