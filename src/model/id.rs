@@ -178,6 +178,17 @@ impl ContentHash {
     }
 }
 
+impl ContentHash {
+    /// Reads a hash back from its sixteen digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        digits
+            .then(|| u64::from_str_radix(text, 16).ok())
+            .flatten()
+            .map(Self)
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -212,6 +223,28 @@ pub struct ReportId {
     pub key: ReportKey,
 }
 
+impl ReportId {
+    /// Reads an identity back from its text. A boot can't be taken for a time: no id contains a colon.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (device, key) = text.split_once('/')?;
+        let (run, number) = key.split_once('/')?;
+        let key = match BootId::parse(run) {
+            Ok(boot) => ReportKey::Numbered {
+                boot,
+                seq: number.parse().ok()?,
+            },
+            Err(_) => ReportKey::Unnumbered {
+                at: Timestamp::parse(run).ok()?,
+                content: ContentHash::parse(number)?,
+            },
+        };
+        Some(Self {
+            device: DeviceId::parse(device).ok()?,
+            key,
+        })
+    }
+}
+
 impl fmt::Display for ReportId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {
@@ -228,6 +261,17 @@ pub enum Anchor {
     Report(ReportId),
     /// A deadline, by the moment at which it fell due.
     Deadline(Timestamp),
+}
+
+impl Anchor {
+    /// Reads an anchor back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(' ')? {
+            ("report", report) => ReportId::parse(report).map(Self::Report),
+            ("deadline", due) => Timestamp::parse(due).ok().map(Self::Deadline),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Anchor {
@@ -346,6 +390,32 @@ mod tests {
         assert!(text.starts_with(&id.code()));
         assert_eq!(AlertId::parse("no"), None);
         assert_eq!(AlertId::parse(&"Z".repeat(26)), None, "more than 128 bits");
+    }
+
+    #[test]
+    fn anchors_read_back() {
+        for text in [
+            "report tag-7/a1/1042",
+            "report tag-7/a1/18446744073709551615",
+            "report tag-7/2026-11-21T19:00:00.000Z/00ff00ff00ff00ff",
+            "deadline 2026-11-21T19:00:00.000Z",
+        ] {
+            assert_eq!(Anchor::parse(text).unwrap().to_string(), text);
+        }
+        for bad in [
+            "",
+            "report",
+            "report tag-7",
+            "report tag-7/a1",
+            "report tag-7/a1/-1",
+            "report tag-7/a1/1042/3",
+            "report desk/a1/1",
+            "report tag-7/2026-11-21T19:00:00.000Z/+0ff00ff00ff00ff",
+            "deadline tomorrow",
+            "timer 2026-11-21T19:00:00.000Z",
+        ] {
+            assert_eq!(Anchor::parse(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

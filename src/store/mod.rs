@@ -3,13 +3,21 @@
 //! Three write doors, one writer. [`Store::commit`] is the engine's: everything that one batch of the journal means, in
 //! one transaction, conditional on (epoch, cursor), so that a stale owner can do no harm. [`Store::decide`] is the
 //! desk's: one change of a handling row, conditional on its version. [`Store::settle`] is for outbox and projections,
-//! which can be repeated without harm. Deliberately absent: rules, sockets, and any other way to write.
+//! which can be repeated without harm. Behind the doors stands one [`Writer`]; where it runs is for `app` to decide.
+//! Deliberately absent: rules, sockets, and any other way to write.
+
+mod error;
+mod rows;
+mod sqlite;
 
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use self::error::StoreError;
 use crate::model::alert::{Alert, Rule, Severity, Status};
 use crate::model::command::{Decision, Handling, HandlingEntry, HandlingState};
 use crate::model::effect::{Effect, Outcome};
@@ -20,6 +28,7 @@ use crate::model::report::{Case, Strap};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::model::units::Percent;
+use crate::wire::alert::QueueItem;
 
 /// The partition that everything belongs to until there is more than one.
 pub const ONLY_PARTITION: u32 = 0;
@@ -33,14 +42,21 @@ pub struct Entry {
     pub now: Timestamp,
     /// What entered.
     pub event: Event,
-    /// The device's bytes, for a report.
-    pub raw: Option<Bytes>,
-    /// Whom it was about, for a report: as judged.
-    pub wearer: Option<WearerId>,
-    /// What became of it, for a report.
-    pub outcome: Option<Outcome>,
+    /// What stands beside a report, and only beside a report.
+    pub taken: Option<Taken>,
     /// Effects, without `EffectBody::Taken`, in order.
     pub effects: Vec<Effect>,
+}
+
+/// What stands beside a report in the journal.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The device's bytes, from which the report reads back.
+    pub raw: Bytes,
+    /// Whom it was about, as judged.
+    pub wearer: Option<WearerId>,
+    /// What became of it.
+    pub outcome: Outcome,
 }
 
 /// A message that could not be read, to be kept.
@@ -147,18 +163,13 @@ pub enum Settlement {
     },
     /// Report log rows up to this position are packed into blocks.
     Blocks {
+        /// Whose log.
+        partition: u32,
         /// Last position to be packed.
         until: u64,
     },
     /// Rows older than their retention are removed.
-    Retention {
-        /// Reports, effects and checkpoints received before this, where nothing else needs them.
-        log_before: Timestamp,
-        /// Blocks that end before this.
-        blocks_before: Timestamp,
-        /// Stream items beyond this many an agency.
-        stream_items: u64,
-    },
+    Retention(Retention),
     /// A page session begins.
     Session(Session),
     /// A page session ends.
@@ -166,6 +177,31 @@ pub enum Settlement {
         /// Hash of its secret.
         secret_sha256: [u8; 32],
     },
+}
+
+/// What is too old to be kept. Alerts and what people did about them are never removed; neither is anything that an
+/// open alert, a recall within the horizon or a restart needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Whose log.
+    pub partition: u32,
+    /// Start of the correction horizon: nothing received at or after it is removed, whatever else is asked for.
+    pub horizon: Timestamp,
+    /// Reports of the log, effects and settled notifications before this. Reports stay in their blocks.
+    pub log_before: Timestamp,
+    /// Blocks that end before this.
+    pub blocks_before: Timestamp,
+    /// How many stream items are kept of each agency, at least one.
+    pub stream_items: u32,
+}
+
+/// How much a settlement did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Rows written, or reports packed.
+    pub written: u64,
+    /// Rows removed.
+    pub removed: u64,
 }
 
 /// A page session.
@@ -294,26 +330,28 @@ pub struct AlertFilter {
     pub limit: u32,
 }
 
-/// An alert with its handling.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AlertRow {
-    /// The condition, as of its last revision.
-    pub alert: Alert,
-    /// The handling.
-    pub handling: Handling,
-    /// When the first revision was decided: the order of lists.
-    pub opened_at: Timestamp,
-}
-
 /// An alert with all that happened to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertHistory {
     /// The alert as it stands.
-    pub row: AlertRow,
+    pub item: QueueItem,
     /// Its revisions, oldest first.
     pub revisions: Vec<Alert>,
     /// What people did, oldest first.
     pub entries: Vec<HandlingEntry>,
+}
+
+/// Which history a recall asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Whose.
+    pub wearer: WearerId,
+    /// From when.
+    pub from: Timestamp,
+    /// Position of the recall.
+    pub until_position: u64,
+    /// The digest that stands in the recall; it is handed back.
+    pub digest: u64,
 }
 
 /// Which part of a wearer's track to read.
@@ -346,53 +384,56 @@ pub struct TrackPoint {
     pub device: DeviceId,
 }
 
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another has taken over, or the cursor is not where it should be. Lasting: drop all state and start anew.
-    #[error(
-        "partition {partition} is at epoch {epoch}, position {cursor}: another engine has taken over"
-    )]
-    TakenOver {
-        /// The partition.
-        partition: u32,
-        /// Its epoch now.
-        epoch: u64,
-        /// Its cursor now.
-        cursor: u64,
-    },
-    /// Passing trouble: busy, disk full, connection lost. Try again.
-    #[error("the database can't take it now")]
-    Passing(#[source] sqlx::Error),
-    /// The database holds something that can't be read.
-    #[error("{what} in the database can't be read: {problem}")]
-    Damaged {
-        /// Which row.
-        what: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The database is of a newer release.
-    #[error(
-        "the database was written by a newer release (schema {found}, this one reads up to {known})"
-    )]
-    Newer {
-        /// Its schema.
-        found: i64,
-        /// Ours.
-        known: i64,
-    },
-    /// The database can't be opened.
-    #[error("failed to open {url}: {problem}")]
-    Open {
-        /// What was to be opened, without password.
-        url: String,
-        /// What is wrong and what would be right.
-        problem: String,
-        /// The cause.
-        #[source]
-        source: Option<sqlx::Error>,
-    },
+/// The one writer behind a store's doors: nothing is written unless it runs.
+///
+/// It runs until every handle of the store has been dropped. Dropped before that, it gives up the transaction under way:
+/// what was not answered may be stored or not, as after a lost connection, and is to be read back by
+/// [`Store::take_over`].
+pub struct Writer(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Writer {
+    /// Writes until every handle of the store has been dropped.
+    pub async fn run(self) {
+        self.0.await;
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+/// Opens the database that a URL names: `sqlite:PATH`, or `sqlite::memory:` for one that is gone with its handles.
+/// A new file is created and an older one brought up to date; its folder must exist.
+///
+/// # Errors
+/// `Newer` when a newer release wrote it, `Damaged` when it can't be read, otherwise `Open` with what would be right.
+pub async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), StoreError> {
+    let problem = match url.split_once(':') {
+        Some(("sqlite", path)) => return sqlite::connect(path).await,
+        Some(("postgres" | "postgresql", _)) => {
+            "PostgreSQL comes with the next release; use sqlite:PATH"
+        }
+        Some(_) | None => "the database is not known; use sqlite:PATH",
+    };
+    Err(StoreError::Open {
+        url: without_password(url),
+        problem: problem.to_owned(),
+        source: None,
+    })
+}
+
+/// A URL without user, password and parameters.
+fn without_password(url: &str) -> String {
+    let url = url.split_once('?').map_or(url, |(before, _)| before);
+    match url.rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split(':').next().unwrap_or_default();
+            format!("{scheme}://{host}")
+        }
+        None => url.to_owned(),
+    }
 }
 
 /// The database, whichever it is.
@@ -410,31 +451,28 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Vec<JournalRow>, StoreError>;
 
     /// A wearer's history as a recall asks for it: the newest checkpoint whose last step was at or before `from`, the
-    /// definitions in force then, and the wearer's events since, up to and including `until_position`; definitions and
-    /// resumptions that entered since are among them.
-    async fn history(
-        &self,
-        agency: &AgencyId,
-        wearer: &WearerId,
-        from: Timestamp,
-        until_position: u64,
-    ) -> Result<History, StoreError>;
+    /// definitions in force then, and the wearer's reports and check-ins since, up to and including `until_position`;
+    /// definitions and resumptions that entered since are among them. Neither earlier histories nor ticks are.
+    async fn history(&self, agency: &AgencyId, query: &HistoryQuery)
+    -> Result<History, StoreError>;
 
-    /// The engine's door.
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+    /// The engine's door: all of the batch or nothing. After `Passing` the same batch is given again; where the first
+    /// attempt had been stored after all, the answer is `TakenOver` with our own epoch and the batch's last position.
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, StoreError>;
 
     /// The desk's door.
     async fn decide(&self, decision: Decision) -> Result<Decided, StoreError>;
 
-    /// The door for what can be repeated.
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError>;
+    /// The door for what can be repeated. Long settlements are done in many small transactions, between which
+    /// commits and decisions have their turn.
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, StoreError>;
 
     /// Alerts in the order of the filter.
     async fn alerts(
         &self,
         agency: &AgencyId,
         filter: &AlertFilter,
-    ) -> Result<Vec<AlertRow>, StoreError>;
+    ) -> Result<Vec<QueueItem>, StoreError>;
 
     /// One alert with its history.
     async fn alert(
@@ -454,8 +492,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Oldest stream id that is still kept, and the newest; both 0 when there is none.
     async fn stream_bounds(&self, agency: &AgencyId) -> Result<(u64, u64), StoreError>;
 
-    /// Devices as last seen, by id.
-    async fn last_seen(&self, agency: &AgencyId) -> Result<Vec<LastSeen>, StoreError>;
+    /// Devices as last seen, in the order of their ids, after one of them, at most `limit`.
+    async fn last_seen(
+        &self,
+        agency: &AgencyId,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<LastSeen>, StoreError>;
 
     /// A wearer's reports, in order of position.
     async fn track(

@@ -14,7 +14,7 @@ use crate::wire::report::{
 };
 use crate::wire::topic::{DEFAULT_ROOT, TOPIC_BYTES_MAX, Topic, TopicFilter, all_reports};
 use crate::wire::zone_file::Options;
-use crate::wire::{parameters_file, roster_file, zone_file};
+use crate::wire::{alert, parameters_file, roster_file, zone_file};
 
 const WIRE: &str = include_str!("../../docs/WIRE.md");
 
@@ -68,6 +68,7 @@ fn every_example_is_read() {
                     "{text}"
                 );
             }
+            "json alert" => check_alert(text),
             "toml roster" => drop(roster_file::read_toml("example", text).unwrap()),
             "json roster" => drop(roster_file::read_json("example", text).unwrap()),
             "toml parameters" => drop(parameters_file::read("example", text).unwrap()),
@@ -85,6 +86,7 @@ fn every_example_is_read() {
         [
             ("csv circles", 1),
             ("csv track", 1),
+            ("json alert", 1),
             ("json feed", 1),
             ("json receipt", 1),
             ("json report", 3),
@@ -94,6 +96,14 @@ fn every_example_is_read() {
             ("toml roster", 1),
         ]
     );
+}
+
+/// An alert has all keys and no others.
+fn check_alert(text: &str) {
+    let written = alert::encode(&alert::decode(text).unwrap());
+    let [written, text] =
+        [written.as_str(), text].map(|json| serde_json::from_str::<Value>(json).unwrap());
+    assert_eq!(written, text);
 }
 
 #[test]

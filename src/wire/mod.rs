@@ -4,14 +4,21 @@
 //! readers are handed in, nothing is opened. A format never repairs silently and never panics: what can't be read is an
 //! error that says where, what was found and what was expected. Deliberately absent: files, sockets, clocks, judgement.
 
+pub mod alert;
+pub mod block;
+pub mod command;
 mod document;
 mod duration;
+pub mod effect;
 pub mod feed;
 mod gzip;
+pub mod journal;
 pub mod parameters_file;
 pub mod problem;
 pub mod report;
 pub mod roster_file;
+pub mod snapshot;
+pub mod text;
 pub mod topic;
 pub mod track_csv;
 pub mod zone_file;

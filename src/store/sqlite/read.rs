@@ -1,0 +1,402 @@
+//! Lists for people and for what shows and sends: alerts, stream, sightings, unreadable messages, outbox, sessions.
+//!
+//! Every list has a limit and goes on after a key, never by counting rows, so that it stays whole while rows change.
+//! Deliberately absent: what belongs to a restart (see `recovery`) and tracks (see `growth`).
+
+use sqlx::FromRow;
+
+use super::failure;
+use super::open::Reading;
+use crate::model::alert::{Rule, Severity, Status};
+use crate::model::command::HandlingState;
+use crate::model::fix::{Fix, Source};
+use crate::model::id::{AgencyId, AlertId, DeviceId, WearerId};
+use crate::model::place::Place;
+use crate::model::time::Timestamp;
+use crate::model::units::{Metres, Percent};
+use crate::store::rows::{
+    agency, bound, case, count, damaged, device, small, strap, stream_kind, target, time, wearer,
+    word,
+};
+use crate::store::{
+    AlertFilter, AlertHistory, LastSeen, OutboxRow, Quarantined, Session, StoreError, StreamItem,
+};
+use crate::wire::alert::{QueueItem, decode, decode_entry, decode_handling};
+
+#[derive(FromRow)]
+struct ItemRow {
+    alert: String,
+    handling: String,
+    opened_at: i64,
+}
+
+impl ItemRow {
+    fn item(&self) -> Result<QueueItem, StoreError> {
+        Ok(QueueItem {
+            alert: decode(&self.alert).map_err(|error| damaged("an alert", error))?,
+            handling: decode_handling(&self.handling)
+                .map_err(|error| damaged("a handling", error))?,
+            opened_at: time(self.opened_at)?,
+        })
+    }
+}
+
+/// A list of alerts along one index. Sets are texts such as `,open,unknown,`, empty for all; a list from its beginning
+/// goes on after the end of time.
+macro_rules! list {
+    ($from:literal, $opened_at:literal, $id:literal) => {
+        concat!(
+            "SELECT alert.body AS alert, handling.body AS handling, alert.opened_at FROM ",
+            $from,
+            " AND (?2 = '' OR instr(?2, ',' || handling.state || ','))",
+            " AND (?3 = '' OR instr(?3, ',' || alert.status || ','))",
+            " AND (?4 = '' OR instr(?4, ',' || alert.severity || ','))",
+            " AND (?5 IS NULL OR alert.rule = ?5)",
+            " AND (?6 IS NULL OR alert.wearer = ?6)",
+            " AND (?7 IS NULL OR alert.decided_at >= ?7)",
+            " AND ",
+            $opened_at,
+            " <= ?8 AND (",
+            $opened_at,
+            " < ?8 OR ",
+            $id,
+            " > ?9) ORDER BY ",
+            $opened_at,
+            " DESC, ",
+            $id,
+            " LIMIT ?10"
+        )
+    };
+}
+
+/// Along the short index of what is not closed: the queue.
+const UNCLOSED: &str = list!(
+    "handling CROSS JOIN alert ON alert.agency = handling.agency AND alert.id = handling.alert \
+     WHERE handling.agency = ?1 AND handling.state <> 'closed'",
+    "handling.opened_at",
+    "handling.alert"
+);
+
+/// Along the index of one wearer's alerts.
+const OF_WEARER: &str = list!(
+    "alert CROSS JOIN handling ON handling.agency = alert.agency AND handling.alert = alert.id \
+     WHERE alert.agency = ?1 AND alert.wearer = ?6",
+    "alert.opened_at",
+    "alert.id"
+);
+
+/// Along the index of all alerts.
+const ALL: &str = list!(
+    "alert CROSS JOIN handling ON handling.agency = alert.agency AND handling.alert = alert.id \
+     WHERE alert.agency = ?1",
+    "alert.opened_at",
+    "alert.id"
+);
+
+/// Words between commas, so that none is found within another.
+fn set<T: Copy>(words: &[T], name: impl Fn(T) -> &'static str) -> String {
+    let joined = words.iter().map(|word| format!(",{}", name(*word)));
+    let end = if words.is_empty() { "" } else { "," };
+    joined.collect::<String>() + end
+}
+
+/// Alerts in the order of the filter.
+pub(super) async fn alerts(
+    reading: &mut Reading,
+    agency: &AgencyId,
+    filter: &AlertFilter,
+) -> Result<Vec<QueueItem>, StoreError> {
+    let closed = filter.handling.is_empty() || filter.handling.contains(&HandlingState::Closed);
+    let sql = match (&filter.wearer, closed) {
+        (Some(_), _) => OF_WEARER,
+        (None, true) => ALL,
+        (None, false) => UNCLOSED,
+    };
+    let (after_time, after_id) = match filter.after {
+        Some((opened_at, id)) => (opened_at.as_millis(), id.to_string()),
+        None => (i64::MAX, String::new()),
+    };
+    let rows: Vec<ItemRow> = sqlx::query_as(sql)
+        .bind(agency.as_str())
+        .bind(set(&filter.handling, HandlingState::name))
+        .bind(set(&filter.status, Status::name))
+        .bind(set(&filter.severity, Severity::name))
+        .bind(filter.rule.map(Rule::name))
+        .bind(filter.wearer.as_ref().map(WearerId::as_str))
+        .bind(filter.since.map(Timestamp::as_millis))
+        .bind(after_time)
+        .bind(after_id)
+        .bind(filter.limit)
+        .fetch_all(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    rows.iter().map(ItemRow::item).collect()
+}
+
+/// One alert with its history.
+pub(super) async fn alert(
+    reading: &mut Reading,
+    agency: &AgencyId,
+    id: AlertId,
+) -> Result<Option<AlertHistory>, StoreError> {
+    const ITEM: &str = "SELECT alert.body AS alert, handling.body AS handling, alert.opened_at FROM alert \
+        JOIN handling ON handling.agency = alert.agency AND handling.alert = alert.id \
+        WHERE alert.agency = ? AND alert.id = ?";
+    const REVISIONS: &str =
+        "SELECT body FROM alert_revision WHERE agency = ? AND alert = ? ORDER BY position, ordinal";
+    const ENTRIES: &str =
+        "SELECT body FROM handling_entry WHERE agency = ? AND alert = ? ORDER BY version";
+    let id = id.to_string();
+    let item: Option<ItemRow> = sqlx::query_as(ITEM)
+        .bind(agency.as_str())
+        .bind(&id)
+        .fetch_optional(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    let Some(item) = item else {
+        return Ok(None);
+    };
+    let mut lists = Vec::new();
+    for sql in [REVISIONS, ENTRIES] {
+        let bodies: Vec<String> = sqlx::query_scalar(sql)
+            .bind(agency.as_str())
+            .bind(&id)
+            .fetch_all(reading.connection()?)
+            .await
+            .map_err(failure)?;
+        lists.push(bodies);
+    }
+    let (entries, revisions) = (lists.pop(), lists.pop());
+    Ok(Some(AlertHistory {
+        item: item.item()?,
+        revisions: revisions
+            .unwrap_or_default()
+            .iter()
+            .map(|body| decode(body).map_err(|error| damaged("an alert", error)))
+            .collect::<Result<_, _>>()?,
+        entries: entries
+            .unwrap_or_default()
+            .iter()
+            .map(|body| decode_entry(body).map_err(|error| damaged("a handling", error)))
+            .collect::<Result<_, _>>()?,
+    }))
+}
+
+/// Stream items after an id.
+pub(super) async fn stream(
+    reading: &mut Reading,
+    agency: &AgencyId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<StreamItem>, StoreError> {
+    const AFTER: &str =
+        "SELECT id, kind, body FROM stream WHERE agency = ? AND id > ? ORDER BY id LIMIT ?";
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(AFTER)
+        .bind(agency.as_str())
+        .bind(bound(after))
+        .bind(limit)
+        .fetch_all(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    rows.into_iter()
+        .map(|(id, kind, body)| {
+            Ok(StreamItem {
+                agency: agency.clone(),
+                id: count(id)?,
+                kind: stream_kind(&kind)?,
+                body,
+            })
+        })
+        .collect()
+}
+
+/// Oldest and newest stream id.
+pub(super) async fn stream_bounds(
+    reading: &mut Reading,
+    agency: &AgencyId,
+) -> Result<(u64, u64), StoreError> {
+    // Two questions, because one for both ends would read all that lies between.
+    const BOUNDS: &str = "SELECT coalesce((SELECT min(id) FROM stream WHERE agency = ?1), 0), \
+        coalesce((SELECT max(id) FROM stream WHERE agency = ?1), 0)";
+    let (oldest, newest): (i64, i64) = sqlx::query_as(BOUNDS)
+        .bind(agency.as_str())
+        .fetch_one(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    Ok((count(oldest)?, count(newest)?))
+}
+
+#[derive(FromRow)]
+struct SeenRow {
+    device: String,
+    wearer: Option<String>,
+    contact_at: i64,
+    reported_at: i64,
+    lat: Option<i32>,
+    lon: Option<i32>,
+    accuracy_m: Option<f64>,
+    accuracy_defaulted: Option<bool>,
+    source: Option<String>,
+    taken_at: Option<i64>,
+    received_at: Option<i64>,
+    battery: Option<u8>,
+    charging: Option<bool>,
+    strap: Option<String>,
+    case_state: Option<String>,
+}
+
+impl SeenRow {
+    fn fix(&self) -> Result<Option<Fix>, StoreError> {
+        let (Some(lat), Some(lon), Some(accuracy), Some(source)) =
+            (self.lat, self.lon, self.accuracy_m, &self.source)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Fix {
+            place: Place { lat, lon },
+            accuracy: word("a fix", Metres::new(accuracy))?,
+            accuracy_defaulted: self.accuracy_defaulted.unwrap_or_default(),
+            source: word("a fix", Source::parse(source))?,
+            taken_at: time(self.taken_at.unwrap_or(i64::MAX))?,
+            received_at: time(self.received_at.unwrap_or(i64::MAX))?,
+        }))
+    }
+
+    fn seen(&self, agency: &AgencyId) -> Result<LastSeen, StoreError> {
+        Ok(LastSeen {
+            agency: agency.clone(),
+            device: device(&self.device)?,
+            wearer: self.wearer.as_deref().map(wearer).transpose()?,
+            contact_at: time(self.contact_at)?,
+            reported_at: time(self.reported_at)?,
+            fix: self.fix()?,
+            battery: self.battery.and_then(Percent::new),
+            charging: self.charging,
+            strap: self.strap.as_deref().map(strap).transpose()?,
+            case: self.case_state.as_deref().map(case).transpose()?,
+        })
+    }
+}
+
+/// Devices as last seen.
+pub(super) async fn last_seen(
+    reading: &mut Reading,
+    agency: &AgencyId,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Vec<LastSeen>, StoreError> {
+    const AFTER: &str =
+        "SELECT * FROM last_seen WHERE agency = ? AND device > ? ORDER BY device LIMIT ?";
+    let rows: Vec<SeenRow> = sqlx::query_as(AFTER)
+        .bind(agency.as_str())
+        .bind(after.map_or("", DeviceId::as_str))
+        .bind(limit)
+        .fetch_all(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    rows.iter().map(|row| row.seen(agency)).collect()
+}
+
+#[derive(FromRow)]
+struct UnreadableRow {
+    device: String,
+    total: i64,
+    received_at: i64,
+    topic: String,
+    bytes: Vec<u8>,
+    length: i64,
+    problem: String,
+}
+
+/// How many unreadable messages each device has sent, and the newest of them.
+pub(super) async fn unreadable(
+    reading: &mut Reading,
+    agency: &AgencyId,
+) -> Result<Vec<(u64, Quarantined)>, StoreError> {
+    const NEWEST: &str = "SELECT quarantine.*, total FROM quarantine_count JOIN quarantine ON quarantine.id = \
+        (SELECT max(id) FROM quarantine WHERE agency = quarantine_count.agency AND device = quarantine_count.device) \
+        WHERE quarantine_count.agency = ? ORDER BY quarantine_count.device";
+    let rows: Vec<UnreadableRow> = sqlx::query_as(NEWEST)
+        .bind(agency.as_str())
+        .fetch_all(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    rows.into_iter()
+        .map(|row| {
+            let known = !row.device.is_empty();
+            let message = Quarantined {
+                agency: agency.clone(),
+                device: known.then(|| device(&row.device)).transpose()?,
+                received_at: time(row.received_at)?,
+                topic: row.topic,
+                bytes: row.bytes.into(),
+                length: usize::try_from(row.length).unwrap_or_default(),
+                problem: row.problem,
+            };
+            Ok((count(row.total)?, message))
+        })
+        .collect()
+}
+
+#[derive(FromRow)]
+struct NotificationRow {
+    id: i64,
+    agency: String,
+    target_kind: String,
+    target: String,
+    key: String,
+    payload: String,
+    created_at: i64,
+    attempts: i64,
+}
+
+/// Notifications to be sent by now.
+pub(super) async fn outbox_due(
+    reading: &mut Reading,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    const DUE: &str =
+        "SELECT * FROM outbox WHERE state = 'queued' AND next_at <= ? ORDER BY id LIMIT ?";
+    let rows: Vec<NotificationRow> = sqlx::query_as(DUE)
+        .bind(now.as_millis())
+        .bind(limit)
+        .fetch_all(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(OutboxRow {
+                id: count(row.id)?,
+                agency: agency(&row.agency)?,
+                target: target(&row.target_kind, &row.target)?,
+                key: row.key,
+                payload: row.payload,
+                created_at: time(row.created_at)?,
+                attempts: small(row.attempts)?,
+            })
+        })
+        .collect()
+}
+
+/// A page session.
+pub(super) async fn session(
+    reading: &mut Reading,
+    secret_sha256: &[u8; 32],
+) -> Result<Option<Session>, StoreError> {
+    const FIND: &str = "SELECT token, opened_at, expires_at FROM session WHERE secret = ?";
+    let row: Option<(String, i64, i64)> = sqlx::query_as(FIND)
+        .bind(secret_sha256.as_slice())
+        .fetch_optional(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    row.map(|(token, opened_at, expires_at)| {
+        Ok(Session {
+            secret_sha256: *secret_sha256,
+            token,
+            opened_at: time(opened_at)?,
+            expires_at: time(expires_at)?,
+        })
+    })
+    .transpose()
+}

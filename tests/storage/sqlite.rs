@@ -1,0 +1,311 @@
+//! What only a file can get wrong, each in one sentence; and the database in memory.
+
+use std::fs;
+use std::path::Path;
+
+use bailiwick::model::time::Span;
+use bailiwick::store::{ONLY_PARTITION, Quarantined, Settlement, StoreError, TrackQuery};
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::support::{Database, Script, alert, closing, demo, device, open, start, tells, wearer};
+
+async fn refusal(url: &str) -> String {
+    open(url).await.unwrap_err().to_string()
+}
+
+#[track_caller]
+fn check(found: &str, path: &Path, problem: &str) {
+    let path = path.display();
+    assert_eq!(found, format!("failed to open sqlite:{path}: {problem}"));
+}
+
+#[tokio::test]
+async fn what_can_not_be_opened_says_why_in_one_sentence() {
+    let database = Database::sqlite();
+    let path = database.path();
+    let folder = path.parent().unwrap();
+
+    let missing = folder.join("none").join("test.db");
+    let found = refusal(&format!("sqlite:{}", missing.display())).await;
+    let problem = format!(
+        "folder {} does not exist; create it first",
+        folder.join("none").display()
+    );
+    check(&found, &missing, &problem);
+
+    let found = refusal(&format!("sqlite:{}", folder.display())).await;
+    check(&found, folder, "it is a folder; name a file in it");
+
+    fs::write(&path, "hello, I am a letter and not a database at all").unwrap();
+    check(
+        &refusal(&database.url()).await,
+        &path,
+        "it is not a database; name another file",
+    );
+
+    fs::remove_file(&path).unwrap();
+    let url = format!("sqlite:{}?mode=rwc", path.display());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("CREATE TABLE music (title TEXT)")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    other.close().await.unwrap();
+    let found = refusal(&database.url()).await;
+    check(
+        &found,
+        &path,
+        "it is a database of another program; name another file",
+    );
+
+    for (url, expected) in [
+        (
+            "postgres://me:secret@db/em?password=secret",
+            "failed to open postgres://db/em: PostgreSQL comes with the next release; use sqlite:PATH",
+        ),
+        (
+            "mysql:x",
+            "failed to open mysql:x: the database is not known; use sqlite:PATH",
+        ),
+        (
+            "em.db",
+            "failed to open em.db: the database is not known; use sqlite:PATH",
+        ),
+        (
+            "sqlite:em.db?mode=ro",
+            "failed to open sqlite:em.db?mode=ro: expected sqlite:PATH without parameters, or sqlite::memory:",
+        ),
+    ] {
+        assert_eq!(refusal(url).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_second_opening_is_refused_until_the_first_has_ended() {
+    let database = Database::sqlite();
+    let first = database.open().await;
+    let path = fs::canonicalize(database.path()).unwrap();
+    let problem = format!(
+        "it is open already, {}.lock is locked; stop the other process first",
+        path.display()
+    );
+    check(&refusal(&database.url()).await, &path, &problem);
+    let alias = path.with_file_name("alias.db");
+    std::os::unix::fs::symlink(&path, &alias).unwrap();
+    check(
+        &refusal(&format!("sqlite:{}", alias.display())).await,
+        &path,
+        &problem,
+    );
+    first.close().await;
+    database.open().await.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let database = Database::sqlite();
+    database.open().await.close().await;
+    let mut later = SqliteConnection::connect(&database.url()).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', true, x'00', 0)",
+    )
+    .execute(&mut later)
+    .await
+    .unwrap();
+    later.close().await.unwrap();
+    let error = open(&database.url()).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 9999, .. }),
+        "{error:?}"
+    );
+}
+
+/// Every page of the file is torn in turn: opening and reading end in an answer or a clear error, never in a panic and
+/// never in another answer.
+#[tokio::test]
+async fn a_torn_file_is_an_error_that_says_so() {
+    let database = Database::sqlite();
+    let opened = database.open().await;
+    let mut script = Script::begin(&*opened.store).await;
+    for number in 0..40 {
+        let opening = alert(&demo(), "W-1", &format!("{number}"), script.now);
+        script
+            .wait(Span::minutes(10))
+            .report(&demo(), "W-1", vec![tells(&opening)]);
+        script.checkpoint(&demo(), "W-1");
+    }
+    script.commit(&*opened.store).await;
+    opened.close().await;
+    let log = database.path().with_file_name("test.db-wal");
+    assert!(
+        !log.exists(),
+        "closed in order, the file is the whole of it"
+    );
+    let whole = fs::read(database.path()).unwrap();
+    let mut told = 0;
+    for page in 0..whole.len() / 4096 {
+        let mut torn = whole.clone();
+        torn[page * 4096..][..4096].fill(0xA5);
+        fs::write(database.path(), &torn).unwrap();
+        match open(&database.url()).await {
+            Err(error) => {
+                told += 1;
+                let expected = ["it is not a database", "it is a damaged database"];
+                let text = error.to_string();
+                assert!(expected.iter().any(|words| text.contains(words)), "{text}");
+            }
+            Ok(opened) => {
+                let rows = opened.store.journal(ONLY_PARTITION, 0, 100).await;
+                let alert = opened
+                    .store
+                    .alert(&demo(), bailiwick::model::id::AlertId::derive(&["7"]))
+                    .await;
+                told += usize::from(rows.is_err()) + usize::from(alert.is_err());
+                for error in rows.err().into_iter().chain(alert.err()) {
+                    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+                }
+                opened.close().await;
+            }
+        }
+    }
+    assert!(told > 10, "most pages matter: {told}");
+    fs::write(database.path(), &whole[..whole.len() / 2]).unwrap();
+    let cut = refusal(&database.url()).await;
+    assert!(cut.contains("it is a damaged database"), "{cut}");
+}
+
+#[tokio::test]
+async fn a_database_in_memory_works_and_is_gone_with_its_handles() {
+    let opened = open("sqlite::memory:").await.unwrap();
+    let store = &*opened.store;
+    let mut script = Script::begin(store).await;
+    let opening = alert(&demo(), "W-1", "one", script.now);
+    script.report(&demo(), "W-1", vec![tells(&opening)]);
+    script.commit(store).await;
+    let partition = ONLY_PARTITION;
+    store
+        .settle(Settlement::Blocks {
+            partition,
+            until: 1,
+        })
+        .await
+        .unwrap();
+    store.decide(closing(&demo(), opening.id, 1)).await.unwrap();
+    let lists = futures_util::future::join_all((0..20).map(|_nth| store.outbox_due(start(), 10)));
+    for list in lists.await {
+        assert_eq!(list.unwrap().len(), 2);
+    }
+    let other = open("sqlite::memory:").await.unwrap();
+    assert!(
+        other
+            .store
+            .journal(ONLY_PARTITION, 0, 1)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    other.close().await;
+    opened.close().await;
+}
+
+#[tokio::test]
+async fn without_its_writer_a_store_says_that_it_is_closed() {
+    let database = Database::sqlite();
+    let opened = database.open().await;
+    let store = std::sync::Arc::clone(&opened.store);
+    opened.kill().await;
+    let error = store.take_over(ONLY_PARTITION, "test").await.unwrap_err();
+    assert!(matches!(error, StoreError::Closed), "{error:?}");
+    assert!(
+        store
+            .journal(ONLY_PARTITION, 0, 1)
+            .await
+            .unwrap()
+            .is_empty(),
+        "reading goes on"
+    );
+}
+
+/// Runs statements on the file behind the store's back.
+async fn behind(database: &Database, sql: &'static str) {
+    let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// A kill between the blocks and the mark that they are packed: the next packing writes some of them again.
+#[tokio::test]
+async fn what_was_packed_twice_is_read_once() {
+    let database = Database::sqlite();
+    let opened = database.open().await;
+    let mut script = Script::begin(&*opened.store).await;
+    for _entry in 0..30 {
+        script.wait(Span::minutes(7)).report(&demo(), "W-1", vec![]);
+    }
+    script.commit(&*opened.store).await;
+    let query = TrackQuery {
+        wearer: wearer("W-1"),
+        from: start(),
+        until: start() + Span::days(1),
+        after: 2,
+        limit: 20,
+    };
+    let before = opened.store.track(&demo(), &query).await.unwrap();
+    assert_eq!(before.len(), 20);
+    opened.close().await;
+    for until in [20, 25, 30] {
+        let opened = database.open().await;
+        let partition = ONLY_PARTITION;
+        let blocks = Settlement::Blocks { partition, until };
+        opened.store.settle(blocks).await.unwrap();
+        opened.close().await;
+        behind(&database, "UPDATE partition SET packed = 11").await;
+        let opened = database.open().await;
+        let again = opened.store.track(&demo(), &query).await.unwrap();
+        assert_eq!(again, before, "until {until}");
+        opened.close().await;
+    }
+}
+
+#[tokio::test]
+async fn unreadable_messages_have_a_limit_for_devices_and_for_each() {
+    let database = Database::sqlite();
+    let opened = database.open().await;
+    let mut script = Script::begin(&*opened.store).await;
+    let message = |tag: &str| Quarantined {
+        agency: demo(),
+        device: Some(device(tag)),
+        received_at: start(),
+        topic: String::new(),
+        bytes: vec![0; 4096].into(),
+        length: 4096,
+        problem: String::new(),
+    };
+    script.batch.quarantined = vec![message("known"); 100];
+    script.commit(&*opened.store).await;
+    opened.close().await;
+    // As many devices as are kept apart, one of them the known one.
+    behind(
+        &database,
+        "INSERT INTO quarantine_count SELECT 'demo', 'tag-' || value, 1 FROM (WITH RECURSIVE number (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM number WHERE value < 9999) SELECT value FROM number)",
+    )
+    .await;
+    let opened = database.open().await;
+    let mut script = Script::begin(&*opened.store).await;
+    script.batch.quarantined = vec![message("new"), message("known"), message("newer")];
+    script.commit(&*opened.store).await;
+    let found = opened.store.unreadable(&demo()).await.unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(total, message)| (*total, message.device.clone()))
+        .collect();
+    assert_eq!(found, [(2, None), (101, Some(device("known")))]);
+    opened.close().await;
+    let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM quarantine")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(rows, 8 + 2);
+}
