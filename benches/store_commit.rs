@@ -13,7 +13,6 @@
     reason = "a bench reads the clock and prints a table; its counts are far below 2^53"
 )]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ use bailiwick::model::command::{Actor, Command, Decision, Handling, HandlingEntr
 use bailiwick::model::effect::{Effect, EffectBody, Outcome};
 use bailiwick::model::event::Event;
 use bailiwick::model::id::{AgencyId, AlertId, Anchor, ContentHash, DeviceId, ReportId, WearerId};
-use bailiwick::model::snapshot::{DeviceFacts, Recall, SEMANTICS, Snapshot, WearerFacts};
+use bailiwick::model::snapshot::{DeviceFacts, SEMANTICS, Snapshot, WearerFacts};
 use bailiwick::model::time::{Span, Timestamp};
 use bailiwick::store::{
     self, Batch, Checkpoint, Entry, ONLY_PARTITION, Settlement, Store, Taken, TrackQuery, Writer,
@@ -272,28 +271,14 @@ fn checkpoint(position: u64, number: u64) -> Checkpoint {
     let now = Timestamp::default() + Span::minutes(10 * position.cast_signed());
     let id = WearerId::parse(&format!("W-{number}")).expect("an id");
     let report = ReportId::parse("tag-7/a1/1042").expect("an identity");
-    let wearer = WearerFacts {
-        id,
-        watched_since: now,
-        contact: Some(now),
-        newest: Some(now),
-        last_fix: None,
-        held: None,
-        evidence_until: None,
-        judged_until: now,
-        settle_at: None,
-        presence: BTreeMap::new(),
-        open: BTreeMap::new(),
-        duties: BTreeMap::new(),
-        late: 0,
-        recall: Recall::default(),
-    };
-    let device = DeviceFacts {
-        id: report.device.clone(),
+    let mut wearer = WearerFacts::new(id, now);
+    wearer.contact = Some(now);
+    wearer.newest = Some(now);
+    let facts = DeviceFacts {
         boots: Vec::new(),
-        recent: vec![(report, ContentHash(number)); DeviceFacts::RECENT_MAX],
-        contact: Some(now),
+        recent: vec![(report.key, ContentHash(number)); DeviceFacts::RECENT_MAX],
     };
+    wearer.devices.insert(report.device, facts);
     Checkpoint {
         agency: AgencyId::parse("demo").expect("an id"),
         snapshot: Snapshot {
@@ -301,7 +286,6 @@ fn checkpoint(position: u64, number: u64) -> Checkpoint {
             position,
             now,
             wearer,
-            devices: vec![device],
         },
     }
 }

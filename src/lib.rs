@@ -5,6 +5,10 @@
 
 pub mod model;
 
+pub mod fence;
+
+pub mod engine;
+
 pub mod desk;
 
 pub mod wire;
@@ -12,5 +16,6 @@ pub mod wire;
 pub mod clock;
 pub mod ingest;
 pub mod pipeline;
+pub mod replay;
 pub mod store;
 pub mod telemetry;

@@ -76,6 +76,33 @@ pub struct WearerFacts {
     pub recall: Recall,
 }
 
+impl WearerFacts {
+    /// A wearer of whom nothing is known but since when silence counts.
+    pub fn new(id: WearerId, watched_since: Timestamp) -> Self {
+        Self {
+            id,
+            watched_since,
+            dismissed: false,
+            devices: BTreeMap::new(),
+            contact: None,
+            newest: None,
+            last_fix: None,
+            held: None,
+            evidence_until: None,
+            next_bound: None,
+            last_bound: None,
+            settle_at: None,
+            presence: BTreeMap::new(),
+            open: BTreeMap::new(),
+            duties: BTreeMap::new(),
+            closed: Closed::default(),
+            told_late: BTreeMap::new(),
+            late: 0,
+            recall: Recall::default(),
+        }
+    }
+}
+
 /// A fix and the report it came in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sighting {
@@ -127,6 +154,8 @@ pub struct Presence {
     pub since: Timestamp,
     /// Whether the last crossing told was into the zone.
     pub entered: bool,
+    /// Whether a greater alert has told of this stay, so that a lesser one about it is not raised any more.
+    pub covered: bool,
     /// The run of fixes that speak for the side that counts (to verify it), or against it (to change it).
     pub run: Run,
     /// What the last fix said.

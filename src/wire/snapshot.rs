@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::alert::{Alert, Grade};
+use crate::model::alert::{Alert, AlertKey, Grade, Rule, Subject};
 use crate::model::fix::{Fix, Source};
-use crate::model::id::{BootId, ContentHash, DeviceId, ObligationId, ReportId, WearerId, ZoneId};
+use crate::model::id::{
+    BootId, ContentHash, DeviceId, ObligationId, ReportId, ReportKey, WearerId, ZoneId,
+};
 use crate::model::place::Place;
 use crate::model::snapshot::{
-    BootSeen, Bound, DeviceFacts, Duty, DutyStage, Episode, Measure, Presence, PresenceKey, Recall,
-    Run, SNAPSHOT_FORMAT, Side, Sighting, Snapshot, WearerFacts,
+    BootSeen, Bound, Closed, DeviceFacts, Duty, DutyStage, Episode, Measure, Presence, PresenceKey,
+    Recall, Run, SNAPSHOT_FORMAT, Side, Sighting, Snapshot, WearerFacts,
 };
 use crate::model::time::Timestamp;
 use crate::model::units::{Metres, Probability};
@@ -52,23 +54,28 @@ struct SnapshotV1 {
     position: u64,
     now: Text<Timestamp>,
     wearer: WearerV1,
-    devices: Vec<DeviceV1>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct WearerV1 {
     id: Text<WearerId>,
     watched_since: Text<Timestamp>,
+    dismissed: bool,
+    devices: Vec<DeviceV1>,
     contact: Option<Text<Timestamp>>,
     newest: Option<Text<Timestamp>>,
     last_fix: Option<SightingV1>,
     held: Option<SightingV1>,
     evidence_until: Option<Text<Timestamp>>,
-    judged_until: Text<Timestamp>,
+    next_bound: Option<Text<Timestamp>>,
+    last_bound: Option<Text<Timestamp>>,
     settle_at: Option<Text<Timestamp>>,
     presence: Vec<PresenceV1>,
     open: Vec<EpisodeV1>,
     duties: Vec<DutyV1>,
+    strap_closed: Option<Text<Timestamp>>,
+    case_closed: Option<Text<Timestamp>>,
+    told_late: Vec<ToldLateV1>,
     late: u64,
     recall_pending: bool,
     recall_asked: Option<Text<Timestamp>>,
@@ -93,6 +100,8 @@ struct PresenceV1 {
     side: Text<Side>,
     grade: Text<Grade>,
     since: Text<Timestamp>,
+    entered: bool,
+    covered: bool,
     run: RunV1,
     last: MeasureV1,
 }
@@ -125,15 +134,24 @@ struct EpisodeV1 {
 struct DutyV1 {
     obligation: Text<ObligationId>,
     opens: Text<Timestamp>,
+    then: Option<Text<Timestamp>>,
     stage: Text<DutyStage>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ToldLateV1 {
+    rule: Text<Rule>,
+    zone: Option<Text<ZoneId>>,
+    obligation: Option<Text<ObligationId>>,
+    until: Text<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct DeviceV1 {
     id: Text<DeviceId>,
     boots: Vec<BootV1>,
+    /// With the device in them, so that they are written like every other report's identity.
     recent: Vec<(Text<ReportId>, Text<ContentHash>)>,
-    contact: Option<Text<Timestamp>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,7 +209,6 @@ impl From<&Snapshot> for SnapshotV1 {
             position: snapshot.position,
             now: Text(snapshot.now),
             wearer: WearerV1::from(&snapshot.wearer),
-            devices: snapshot.devices.iter().map(DeviceV1::from).collect(),
         }
     }
 }
@@ -205,7 +222,6 @@ impl TryFrom<SnapshotV1> for Snapshot {
             position: v1.position,
             now: v1.now.0,
             wearer: v1.wearer.try_into()?,
-            devices: v1.devices.into_iter().map(Into::into).collect(),
         })
     }
 }
@@ -215,12 +231,15 @@ impl From<&WearerFacts> for WearerV1 {
         Self {
             id: Text(facts.id.clone()),
             watched_since: Text(facts.watched_since),
+            dismissed: facts.dismissed,
+            devices: facts.devices.iter().map(DeviceV1::from).collect(),
             contact: facts.contact.map(Text),
             newest: facts.newest.map(Text),
             last_fix: facts.last_fix.as_ref().map(SightingV1::from),
             held: facts.held.as_ref().map(SightingV1::from),
             evidence_until: facts.evidence_until.map(Text),
-            judged_until: Text(facts.judged_until),
+            next_bound: facts.next_bound.map(Text),
+            last_bound: facts.last_bound.map(Text),
             settle_at: facts.settle_at.map(Text),
             presence: facts.presence.iter().map(PresenceV1::from).collect(),
             open: facts.open.values().map(EpisodeV1::from).collect(),
@@ -230,9 +249,13 @@ impl From<&WearerFacts> for WearerV1 {
                 .map(|(obligation, duty)| DutyV1 {
                     obligation: Text(obligation.clone()),
                     opens: Text(duty.opens),
+                    then: duty.then.map(Text),
                     stage: Text(duty.stage),
                 })
                 .collect(),
+            strap_closed: facts.closed.strap.map(Text),
+            case_closed: facts.closed.case.map(Text),
+            told_late: facts.told_late.iter().map(ToldLateV1::from).collect(),
             late: facts.late,
             recall_pending: facts.recall.pending,
             recall_asked: facts.recall.asked.map(Text),
@@ -253,12 +276,15 @@ impl TryFrom<WearerV1> for WearerFacts {
         Ok(Self {
             id: v1.id.0,
             watched_since: v1.watched_since.0,
+            dismissed: v1.dismissed,
+            devices: v1.devices.into_iter().map(DeviceV1::into_entry).collect(),
             contact: value(v1.contact),
             newest: value(v1.newest),
             last_fix: v1.last_fix.map(TryInto::try_into).transpose()?,
             held: v1.held.map(TryInto::try_into).transpose()?,
             evidence_until: value(v1.evidence_until),
-            judged_until: v1.judged_until.0,
+            next_bound: value(v1.next_bound),
+            last_bound: value(v1.last_bound),
             settle_at: value(v1.settle_at),
             presence: v1
                 .presence
@@ -272,10 +298,20 @@ impl TryFrom<WearerV1> for WearerFacts {
                 .map(|duty| {
                     let stage = Duty {
                         opens: duty.opens.0,
+                        then: value(duty.then),
                         stage: duty.stage.0,
                     };
                     (duty.obligation.0, stage)
                 })
+                .collect(),
+            closed: Closed {
+                strap: value(v1.strap_closed),
+                case: value(v1.case_closed),
+            },
+            told_late: v1
+                .told_late
+                .into_iter()
+                .map(ToldLateV1::into_entry)
                 .collect(),
             late: v1.late,
             recall: Recall {
@@ -332,6 +368,8 @@ impl From<(&PresenceKey, &Presence)> for PresenceV1 {
             side: Text(presence.side),
             grade: Text(presence.grade),
             since: Text(presence.since),
+            entered: presence.entered,
+            covered: presence.covered,
             run: RunV1 {
                 side: Text(run.side),
                 fixes: run.fixes,
@@ -360,6 +398,8 @@ impl PresenceV1 {
             side: self.side.0,
             grade: self.grade.0,
             since: self.since.0,
+            entered: self.entered,
+            covered: self.covered,
             run: Run {
                 side: self.run.side.0,
                 fixes: self.run.fixes,
@@ -388,10 +428,42 @@ impl From<&Episode> for EpisodeV1 {
     }
 }
 
-impl From<&DeviceFacts> for DeviceV1 {
-    fn from(facts: &DeviceFacts) -> Self {
+impl From<(&AlertKey, &Timestamp)> for ToldLateV1 {
+    fn from((key, until): (&AlertKey, &Timestamp)) -> Self {
         Self {
-            id: Text(facts.id.clone()),
+            rule: Text(key.rule),
+            zone: key.subject.zone().cloned().map(Text),
+            obligation: key.subject.obligation().cloned().map(Text),
+            until: Text(*until),
+        }
+    }
+}
+
+impl ToldLateV1 {
+    fn into_entry(self) -> (AlertKey, Timestamp) {
+        let subject = match (self.zone, self.obligation) {
+            (Some(zone), _) => Subject::Zone(zone.0),
+            (None, Some(obligation)) => Subject::Obligation(obligation.0),
+            (None, None) => Subject::Wearer,
+        };
+        (
+            AlertKey {
+                rule: self.rule.0,
+                subject,
+            },
+            self.until.0,
+        )
+    }
+}
+
+impl From<(&DeviceId, &DeviceFacts)> for DeviceV1 {
+    fn from((device, facts): (&DeviceId, &DeviceFacts)) -> Self {
+        let id = |key: &ReportKey| ReportId {
+            device: device.clone(),
+            key: key.clone(),
+        };
+        Self {
+            id: Text(device.clone()),
             boots: facts
                 .boots
                 .iter()
@@ -404,33 +476,29 @@ impl From<&DeviceFacts> for DeviceV1 {
             recent: facts
                 .recent
                 .iter()
-                .map(|(report, content)| (Text(report.clone()), Text(*content)))
+                .map(|(key, content)| (Text(id(key)), Text(*content)))
                 .collect(),
-            contact: facts.contact.map(Text),
         }
     }
 }
 
-impl From<DeviceV1> for DeviceFacts {
-    fn from(v1: DeviceV1) -> Self {
-        Self {
-            id: v1.id.0,
-            boots: v1
-                .boots
-                .into_iter()
+impl DeviceV1 {
+    fn into_entry(self) -> (DeviceId, DeviceFacts) {
+        let boots = self.boots.into_iter();
+        let recent = self.recent.into_iter();
+        let facts = DeviceFacts {
+            boots: boots
                 .map(|run| BootSeen {
                     boot: run.boot.0,
                     seen: run.seen,
                     heard: run.heard.0,
                 })
                 .collect(),
-            recent: v1
-                .recent
-                .into_iter()
-                .map(|(report, content)| (report.0, content.0))
+            recent: recent
+                .map(|(report, content)| (report.0.key, content.0))
                 .collect(),
-            contact: value(v1.contact),
-        }
+        };
+        (self.id.0, facts)
     }
 }
 

@@ -14,7 +14,7 @@ use bailiwick::model::command::{
 use bailiwick::model::effect::{Effect, EffectBody, Outcome};
 use bailiwick::model::event::Event;
 use bailiwick::model::id::{AgencyId, AlertId, Anchor, DeviceId, OfficerId, WearerId, ZoneId};
-use bailiwick::model::snapshot::{Recall, SEMANTICS, Snapshot, WearerFacts};
+use bailiwick::model::snapshot::{SEMANTICS, Snapshot, WearerFacts};
 use bailiwick::model::time::{Span, Timestamp};
 use bailiwick::store::{
     self, Batch, Checkpoint, Committed, Entry, ONLY_PARTITION, Recovery, Store, StoreError, Taken,
@@ -217,22 +217,10 @@ pub(crate) fn snapshot(about: &str, position: u64, now: Timestamp) -> Snapshot {
         position,
         now,
         wearer: WearerFacts {
-            id: wearer(about),
-            watched_since: start(),
             contact: Some(now),
-            newest: None,
-            last_fix: None,
-            held: None,
-            evidence_until: None,
-            judged_until: now,
-            settle_at: None,
-            presence: std::collections::BTreeMap::default(),
-            open: std::collections::BTreeMap::default(),
-            duties: std::collections::BTreeMap::default(),
             late: position,
-            recall: Recall::default(),
+            ..WearerFacts::new(wearer(about), start())
         },
-        devices: Vec::new(),
     }
 }
 

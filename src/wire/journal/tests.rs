@@ -109,23 +109,7 @@ fn a_history_is_kept_by_name() {
         semantics: SEMANTICS,
         position: 40,
         now,
-        wearer: WearerFacts {
-            id: WearerId::parse("W-17").unwrap(),
-            watched_since: now,
-            contact: None,
-            newest: None,
-            last_fix: None,
-            held: None,
-            evidence_until: None,
-            judged_until: now,
-            settle_at: None,
-            presence: std::collections::BTreeMap::new(),
-            open: std::collections::BTreeMap::new(),
-            duties: std::collections::BTreeMap::new(),
-            late: 0,
-            recall: crate::model::snapshot::Recall::default(),
-        },
-        devices: Vec::new(),
+        wearer: WearerFacts::new(WearerId::parse("W-17").unwrap(), now),
     };
     for (checkpoint, text) in [(Some(snapshot), "40"), (None, "null")] {
         let name = HistoryName {

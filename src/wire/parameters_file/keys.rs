@@ -132,6 +132,8 @@ const VERIFY_SURE: Key = Key(
 /// The values are taken apart without a rest, so that a new one can't be forgotten here.
 pub(super) fn walk(all: &mut Parameters, to: &mut dyn Visitor) {
     let Parameters {
+        // Follows from the rest (`versioned`).
+        version: _,
         naive,
         adopt,
         receive_clock,

@@ -53,7 +53,7 @@ pub fn read(file: &str, text: &str) -> Result<Parameters, Vec<FileProblem>> {
     }
     let problems = problems.into_list();
     if problems.is_empty() {
-        Ok(parameters)
+        Ok(versioned(parameters))
     } else {
         Err(problems)
     }
@@ -64,6 +64,12 @@ pub fn write(parameters: &Parameters) -> String {
     let mut writer = Writer::with_comments();
     walk(&mut parameters.clone(), &mut writer);
     writer.into_text()
+}
+
+/// The parameters, bearing the version that follows from their values.
+pub fn versioned(mut parameters: Parameters) -> Parameters {
+    parameters.version = rules_version(&parameters).into();
+    parameters
 }
 
 /// The version of the rules that judge by these parameters: what the rules mean, and a hash of the values.

@@ -79,23 +79,43 @@ fn presence() -> impl Strategy<Value = (PresenceKey, Presence)> {
         },
     );
     let side = sample::select(Side::ALL);
-    (key, side, sample::select(Grade::ALL), time(), (run, last)).prop_map(
-        |(key, side, grade, since, (run, last))| {
-            let presence = Presence {
-                side,
-                grade,
-                since,
-                run,
-                last,
-            };
-            (key, presence)
-        },
+    let told = any::<(bool, bool)>();
+    (
+        key,
+        side,
+        sample::select(Grade::ALL),
+        time(),
+        (run, last, told),
     )
+        .prop_map(
+            |(key, side, grade, since, (run, last, (entered, covered)))| {
+                let presence = Presence {
+                    side,
+                    grade,
+                    since,
+                    entered,
+                    covered,
+                    run,
+                    last,
+                };
+                (key, presence)
+            },
+        )
 }
 
 fn duty() -> impl Strategy<Value = (ObligationId, Duty)> {
-    ("[a-z]{1,5}", time(), sample::select(DutyStage::ALL))
-        .prop_map(|(id, opens, stage)| (ObligationId::parse(&id).unwrap(), Duty { opens, stage }))
+    (
+        "[a-z]{1,5}",
+        time(),
+        option::of(time()),
+        sample::select(DutyStage::ALL),
+    )
+        .prop_map(|(id, opens, then, stage)| {
+            (
+                ObligationId::parse(&id).unwrap(),
+                Duty { opens, then, stage },
+            )
+        })
 }
 
 fn wearer() -> impl Strategy<Value = WearerFacts> {
@@ -104,7 +124,8 @@ fn wearer() -> impl Strategy<Value = WearerFacts> {
         option::of(time()),
         option::of(time()),
         option::of(time()),
-        time(),
+        option::of(time()),
+        option::of(time()),
         option::of(time()),
     );
     (
@@ -119,8 +140,14 @@ fn wearer() -> impl Strategy<Value = WearerFacts> {
         (
             collection::vec(duty(), 0..3),
             any::<u64>(),
-            any::<bool>(),
+            any::<(bool, bool)>(),
             option::of(time()),
+            (
+                collection::vec(device(), 0..3),
+                option::of(time()),
+                option::of(time()),
+                told_late(),
+            ),
         ),
     )
         .prop_map(|(times, (last_fix, held), presence, open, rest)| {
@@ -128,27 +155,44 @@ fn wearer() -> impl Strategy<Value = WearerFacts> {
                 let key = alert.key();
                 (key, Episode { alert, repeats })
             });
-            let (duties, late, pending, asked) = rest;
+            let (duties, late, (pending, dismissed), asked, (devices, strap, case, told_late)) =
+                rest;
             WearerFacts {
                 id: WearerId::parse("W-17").unwrap(),
                 watched_since: times.0,
+                dismissed,
+                devices: devices.into_iter().collect(),
                 contact: times.1,
                 newest: times.2,
                 last_fix,
                 held,
                 evidence_until: times.3,
-                judged_until: times.4,
-                settle_at: times.5,
+                next_bound: times.4,
+                last_bound: times.5,
+                settle_at: times.6,
                 presence,
                 open: open.collect(),
                 duties: duties.into_iter().collect(),
+                closed: Closed { strap, case },
+                told_late: told_late.into_iter().collect(),
                 late,
                 recall: Recall { pending, asked },
             }
         })
 }
 
-fn device() -> impl Strategy<Value = DeviceFacts> {
+fn told_late() -> impl Strategy<Value = Vec<(AlertKey, Timestamp)>> {
+    let subject = prop_oneof![
+        Just(Subject::Wearer),
+        "[a-z]{1,4}".prop_map(|id| Subject::Zone(ZoneId::parse(&id).unwrap())),
+        "[a-z]{1,4}".prop_map(|id| Subject::Obligation(ObligationId::parse(&id).unwrap())),
+    ];
+    let key =
+        (sample::select(Rule::ALL), subject).prop_map(|(rule, subject)| AlertKey { rule, subject });
+    collection::vec((key, time()), 0..3)
+}
+
+fn device() -> impl Strategy<Value = (DeviceId, DeviceFacts)> {
     let run = (
         "[a-z]{1,4}",
         collection::vec(any::<(u64, u64)>(), 0..4),
@@ -159,33 +203,25 @@ fn device() -> impl Strategy<Value = DeviceFacts> {
             seen,
             heard,
         });
+    let recent = (report(), any::<u64>().prop_map(ContentHash))
+        .prop_map(|(report, content)| (report.key, content));
     (
+        "tag-[0-9]",
         collection::vec(run, 0..3),
-        collection::vec((report(), any::<u64>().prop_map(ContentHash)), 0..3),
-        option::of(time()),
+        collection::vec(recent, 0..3),
     )
-        .prop_map(|(boots, recent, contact)| DeviceFacts {
-            id: DeviceId::parse("tag-7").unwrap(),
-            boots,
-            recent,
-            contact,
+        .prop_map(|(id, boots, recent)| {
+            (DeviceId::parse(&id).unwrap(), DeviceFacts { boots, recent })
         })
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    (
-        any::<u64>(),
-        time(),
-        wearer(),
-        collection::vec(device(), 0..3),
-    )
-        .prop_map(|(position, now, wearer, devices)| Snapshot {
-            semantics: SEMANTICS,
-            position,
-            now,
-            wearer,
-            devices,
-        })
+    (any::<u64>(), time(), wearer()).prop_map(|(position, now, wearer)| Snapshot {
+        semantics: SEMANTICS,
+        position,
+        now,
+        wearer,
+    })
 }
 
 proptest! {

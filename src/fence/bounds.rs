@@ -1,0 +1,94 @@
+//! The box round a zone: the first and cheapest answer to "is it near?".
+//!
+//! Kept as middle and half width in longitude, so that one test serves every zone, over the antimeridian too. Boxes are
+//! never too small, sometimes too large. Deliberately absent: anything exact.
+
+use crate::fence::metric::{HALF_TURN, Spot, TURN, Window, shorter_way};
+
+/// A box in latitude and longitude, in units. The numbers are whole or halves, so sums of them are exact.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    south: f64,
+    north: f64,
+    /// Longitude of the middle, within half a turn.
+    middle: f64,
+    /// Half of the width, at most half a turn.
+    half_width: f64,
+}
+
+/// A box that does not cross the antimeridian.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FlatBox {
+    pub(super) west: f64,
+    pub(super) south: f64,
+    pub(super) east: f64,
+    pub(super) north: f64,
+}
+
+impl Bounds {
+    /// The box of nothing: beyond every window but that of the whole Earth.
+    pub(super) const NOWHERE: Self = Self {
+        south: f64::INFINITY,
+        north: f64::NEG_INFINITY,
+        middle: 0.0,
+        half_width: 0.0,
+    };
+
+    /// The box of an unwrapped frame: longitudes may be beyond the antimeridian.
+    pub(super) fn of_frame(frame: FlatBox) -> Self {
+        Self {
+            south: frame.south,
+            north: frame.north,
+            middle: shorter_way(f64::midpoint(frame.west, frame.east)),
+            half_width: ((frame.east - frame.west) / 2.0).min(HALF_TURN),
+        }
+    }
+
+    /// The box of a window round a place.
+    pub(super) fn around(spot: Spot, window: Window) -> Self {
+        Self {
+            south: spot.lat - window.lat,
+            north: spot.lat + window.lat,
+            middle: spot.lon,
+            half_width: window.lon,
+        }
+    }
+
+    /// The box of everything within some metres of this box.
+    pub(super) fn grown(self, metres: f64) -> Self {
+        let window = Window::around(self.north.abs().max(self.south.abs()), metres);
+        Self {
+            south: self.south - window.lat,
+            north: self.north + window.lat,
+            middle: self.middle,
+            half_width: (self.half_width + window.lon).min(HALF_TURN),
+        }
+    }
+
+    /// Whether the box lies wholly outside a window round a place.
+    pub(super) fn beyond(&self, spot: Spot, window: Window) -> bool {
+        self.south - spot.lat > window.lat
+            || spot.lat - self.north > window.lat
+            || shorter_way(spot.lon - self.middle).abs() - self.half_width > window.lon
+    }
+
+    /// The box in pieces between 180° west and 180° east; a box that touches the antimeridian shows on both sides.
+    pub(super) fn flat(&self) -> impl Iterator<Item = FlatBox> + use<> {
+        let Self {
+            south,
+            north,
+            middle,
+            half_width,
+        } = *self;
+        [0.0, -TURN, TURN].into_iter().filter_map(move |turn| {
+            let west = (middle - half_width + turn).max(-HALF_TURN);
+            let east = (middle + half_width + turn).min(HALF_TURN);
+            (west <= east && south <= north).then_some(FlatBox {
+                west,
+                south,
+                east,
+                north,
+            })
+        })
+    }
+}
