@@ -1,0 +1,75 @@
+//! Lines of a feed as things to be replayed.
+//!
+//! The same reading of topics and payloads as the service's. What can't be read is told and left out; nothing else is.
+//! Deliberately absent: the order of replay.
+
+use bytes::Bytes;
+
+use crate::model::event::Event;
+use crate::model::id::AgencyId;
+use crate::replay::Item;
+use crate::wire::feed::{FeedBody, FeedItem};
+use crate::wire::report;
+use crate::wire::topic::Topic;
+
+/// What a line of a feed came to.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What is to be replayed.
+    pub items: Vec<Item>,
+    /// What could not be read: the line, and what was wrong.
+    pub problems: Vec<String>,
+}
+
+/// Reads one line of a feed. Events that name no agency are `agency`'s.
+pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
+    let mut taken = Taken::default();
+    let (line, received_at) = (item.line, item.received_at);
+    match item.body {
+        FeedBody::Message { topic, payload } => match Topic::parse(root, &topic) {
+            Ok(Topic::Report { agency, device }) => {
+                let content = report::decode(&agency, &device, &topic, payload);
+                taken
+                    .items
+                    .extend(content.reports.into_iter().map(|received| Item {
+                        received_at,
+                        agency: agency.clone(),
+                        event: Event::Report {
+                            agency: agency.clone(),
+                            report: Box::new(received.report),
+                        },
+                    }));
+                taken.problems.extend(
+                    content
+                        .unreadable
+                        .into_iter()
+                        .map(|part| format!("line {line}: {}", part.problem)),
+                );
+            }
+            // What the engine itself published is not what it was told.
+            Ok(
+                Topic::Receipt { .. }
+                | Topic::Command { .. }
+                | Topic::OfficerAlert { .. }
+                | Topic::DeskAlert { .. },
+            ) => {}
+            Err(error) => taken.problems.push(format!("line {line}: {error}")),
+        },
+        FeedBody::Event { name, data } => match event(&name, &data, agency) {
+            Ok((agency, event)) => taken.items.push(Item {
+                received_at,
+                agency,
+                event,
+            }),
+            Err(problem) => taken.problems.push(format!("line {line}: {problem}")),
+        },
+    }
+    taken
+}
+
+fn event(name: &str, _data: &Bytes, agency: &AgencyId) -> Result<(AgencyId, Event), String> {
+    match name {
+        "tick" => Ok((agency.clone(), Event::Tick)),
+        _ => Err(format!("event {name:?} is not known")),
+    }
+}
