@@ -15,6 +15,7 @@ pub mod wire;
 
 pub mod clock;
 pub mod ingest;
+pub mod notify;
 pub mod pipeline;
 pub mod replay;
 pub mod store;

@@ -90,6 +90,7 @@ const LAWS: &[Law] = &[
             "desk",
             "store",
             "ingest",
+            "pipeline",
             "telemetry",
             "clock",
         ],

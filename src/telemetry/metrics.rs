@@ -6,6 +6,7 @@
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
 mod ingest;
+pub mod notify;
 pub mod pipeline;
 
 use std::sync::Arc;
@@ -112,7 +113,7 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    let parts = [ingest::METRICS, pipeline::METRICS];
+    let parts = [ingest::METRICS, pipeline::METRICS, notify::METRICS];
     parts.into_iter().flatten().copied()
 }
 
@@ -184,6 +185,7 @@ pub struct Metrics {
     registry: Registry,
     ingest: Arc<Ingest>,
     pipeline: Arc<pipeline::Pipeline>,
+    notify: Arc<notify::Notify>,
 }
 
 impl Metrics {
@@ -200,6 +202,7 @@ impl Metrics {
         Self {
             ingest: Arc::new(Ingest::new(&handles)),
             pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
+            notify: Arc::new(notify::Notify::new(&handles)),
             registry,
         }
     }
@@ -212,6 +215,11 @@ impl Metrics {
     /// The handles of the pipeline.
     pub fn pipeline(&self) -> Arc<pipeline::Pipeline> {
         Arc::clone(&self.pipeline)
+    }
+
+    /// The handles of notification.
+    pub fn notify(&self) -> Arc<notify::Notify> {
+        Arc::clone(&self.notify)
     }
 
     /// All numbers in the text format of Prometheus.
