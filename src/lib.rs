@@ -19,3 +19,4 @@ pub mod pipeline;
 pub mod replay;
 pub mod store;
 pub mod telemetry;
+pub mod web;

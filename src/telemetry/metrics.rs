@@ -6,8 +6,10 @@
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
 mod ingest;
+mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Level, Metadata, Recorder as _};
 use prometheus::{HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
@@ -16,6 +18,7 @@ pub use ingest::{
     Closing, Ingest, LoginRefusal, OutgoingResult, PacketKind, PubackResult, PublishRefusal,
     Refusal, SubscriptionRefusal, Unread,
 };
+pub use web::{RouteClass, SessionEvent, StatusClass, StreamReset, Web};
 
 /// What kind of number it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,7 +98,7 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    ingest::METRICS.iter().copied()
+    ingest::METRICS.iter().chain(web::METRICS).copied()
 }
 
 /// The values of one label as a type.
@@ -147,11 +150,24 @@ impl<L: LabelValue> CounterBy<L> {
     }
 }
 
+/// A histogram of seconds for each value of a label.
+#[derive(Debug, Clone)]
+struct HistogramBy<L>(Vec<(L, Histogram)>);
+
+impl<L: LabelValue> HistogramBy<L> {
+    fn record(&self, value: L, time: Duration) {
+        if let Some((_, histogram)) = self.0.iter().find(|(known, _)| *known == value) {
+            histogram.record(time.as_secs_f64());
+        }
+    }
+}
+
 /// The numbers of one running service. Cheap to clone; every clone counts into the same registry.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
     ingest: Arc<Ingest>,
+    web: Arc<Web>,
 }
 
 impl Metrics {
@@ -167,6 +183,7 @@ impl Metrics {
         }
         Self {
             ingest: Arc::new(Ingest::new(&handles)),
+            web: Arc::new(Web::new(&handles)),
             registry,
         }
     }
@@ -174,6 +191,11 @@ impl Metrics {
     /// The handles of the ingest stage.
     pub fn ingest(&self) -> Arc<Ingest> {
         Arc::clone(&self.ingest)
+    }
+
+    /// The handles of the web.
+    pub fn web(&self) -> Arc<Web> {
+        Arc::clone(&self.web)
     }
 
     /// All numbers in the text format of Prometheus.
@@ -231,13 +253,19 @@ impl Handles {
     }
 
     fn counter_by<L: LabelValue>(&self, metric: &Metric) -> CounterBy<L> {
-        let name = metric.label.map_or("", |label| label.name);
         let counters = L::ALL.iter().map(|value| {
-            let label = metrics::Label::from_static_parts(name, value.text());
-            let key = Key::from_parts(metric.name, vec![label]);
-            (*value, self.0.register_counter(&key, &METADATA))
+            let counter = self.0.register_counter(&key(metric, *value), &METADATA);
+            (*value, counter)
         });
         CounterBy(counters.collect())
+    }
+
+    fn histogram_by<L: LabelValue>(&self, metric: &Metric) -> HistogramBy<L> {
+        let histograms = L::ALL.iter().map(|value| {
+            let histogram = self.0.register_histogram(&key(metric, *value), &METADATA);
+            (*value, histogram)
+        });
+        HistogramBy(histograms.collect())
     }
 
     fn gauge(&self, metric: &Metric) -> Gauge {
@@ -249,6 +277,13 @@ impl Handles {
         self.0
             .register_histogram(&Key::from_static_name(metric.name), &METADATA)
     }
+}
+
+/// The key of one value's series.
+fn key<L: LabelValue>(metric: &Metric, value: L) -> Key {
+    let name = metric.label.map_or("", |label| label.name);
+    let label = metrics::Label::from_static_parts(name, value.text());
+    Key::from_parts(metric.name, vec![label])
 }
 
 /// One key for each series of a metric.
