@@ -324,6 +324,8 @@ fn every_file_opens_with_what_it_is() {
     product.extend(files("simulators/src", ".rs"));
     let silent: Vec<String> = product
         .iter()
+        // Tests of a file that grew too long say what they show; what they leave out is not asked.
+        .filter(|path| !short(path).contains("/tests"))
         .filter(|path| {
             let text = read(path);
             let header = text.lines().take_while(|line| line.starts_with("//!"));

@@ -29,6 +29,8 @@ use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::model::units::Percent;
 use crate::wire::alert::QueueItem;
+/// The digest by which a stored effect is compared with the same one replayed.
+pub use crate::wire::effect::digest as effect_digest;
 
 /// The partition that everything belongs to until there is more than one.
 pub const ONLY_PARTITION: u32 = 0;

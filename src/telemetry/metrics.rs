@@ -6,6 +6,7 @@
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
 mod ingest;
+pub mod pipeline;
 mod web;
 
 use std::sync::Arc;
@@ -89,6 +90,22 @@ impl Metric {
         }
     }
 
+    /// How large something was, counted by bounds.
+    const fn sizes(
+        name: &'static str,
+        unit: &'static str,
+        bounds: &'static [f64],
+        help: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind: Kind::Histogram(bounds),
+            unit,
+            help,
+            label: None,
+        }
+    }
+
     /// The same, told apart by a label.
     const fn by(mut self, name: &'static str, values: &'static [&'static str]) -> Self {
         self.label = Some(Label { name, values });
@@ -98,7 +115,8 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    ingest::METRICS.iter().chain(web::METRICS).copied()
+    let parts = [ingest::METRICS, pipeline::METRICS, web::METRICS];
+    parts.into_iter().flatten().copied()
 }
 
 /// The values of one label as a type.
@@ -162,11 +180,25 @@ impl<L: LabelValue> HistogramBy<L> {
     }
 }
 
+/// A counter for each of a list of words.
+#[derive(Debug, Clone)]
+struct CounterByWord(Vec<(&'static str, Counter)>);
+
+impl CounterByWord {
+    /// Counts under a word of the list; others are not counted, and a test of whoever counts compares the lists.
+    fn increment(&self, word: &str) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == word) {
+            counter.increment(1);
+        }
+    }
+}
+
 /// The numbers of one running service. Cheap to clone; every clone counts into the same registry.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
     ingest: Arc<Ingest>,
+    pipeline: Arc<pipeline::Pipeline>,
     web: Arc<Web>,
 }
 
@@ -183,6 +215,7 @@ impl Metrics {
         }
         Self {
             ingest: Arc::new(Ingest::new(&handles)),
+            pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
             web: Arc::new(Web::new(&handles)),
             registry,
         }
@@ -196,6 +229,11 @@ impl Metrics {
     /// The handles of the web.
     pub fn web(&self) -> Arc<Web> {
         Arc::clone(&self.web)
+    }
+
+    /// The handles of the pipeline.
+    pub fn pipeline(&self) -> Arc<pipeline::Pipeline> {
+        Arc::clone(&self.pipeline)
     }
 
     /// All numbers in the text format of Prometheus.
@@ -266,6 +304,19 @@ impl Handles {
             (*value, histogram)
         });
         HistogramBy(histograms.collect())
+    }
+
+    fn counter_by_word(&self, metric: &Metric) -> CounterByWord {
+        let label = metric.label.unwrap_or(Label {
+            name: "",
+            values: &[],
+        });
+        let counters = label.values.iter().map(|word| {
+            let value = metrics::Label::from_static_parts(label.name, word);
+            let key = Key::from_parts(metric.name, vec![value]);
+            (*word, self.0.register_counter(&key, &METADATA))
+        });
+        CounterByWord(counters.collect())
     }
 
     fn gauge(&self, metric: &Metric) -> Gauge {
