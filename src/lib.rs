@@ -20,3 +20,4 @@ pub mod pipeline;
 pub mod replay;
 pub mod store;
 pub mod telemetry;
+pub mod web;

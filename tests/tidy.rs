@@ -100,6 +100,7 @@ const LAWS: &[Law] = &[
         module: "web",
         may_name: &[
             "model",
+            "fence",
             "wire",
             "desk",
             "store",

@@ -8,8 +8,10 @@
 mod ingest;
 pub mod notify;
 pub mod pipeline;
+mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Level, Metadata, Recorder as _};
 use prometheus::{HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
@@ -18,6 +20,7 @@ pub use ingest::{
     Closing, Ingest, LoginRefusal, OutgoingResult, PacketKind, PubackResult, PublishRefusal,
     Refusal, SubscriptionRefusal, Unread,
 };
+pub use web::{RouteClass, SessionEvent, StatusClass, StreamReset, Web};
 
 /// What kind of number it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,7 +116,7 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    let parts = [ingest::METRICS, pipeline::METRICS, notify::METRICS];
+    let parts = [ingest::METRICS, pipeline::METRICS, web::METRICS, notify::METRICS];
     parts.into_iter().flatten().copied()
 }
 
@@ -166,6 +169,18 @@ impl<L: LabelValue> CounterBy<L> {
     }
 }
 
+/// A histogram of seconds for each value of a label.
+#[derive(Debug, Clone)]
+struct HistogramBy<L>(Vec<(L, Histogram)>);
+
+impl<L: LabelValue> HistogramBy<L> {
+    fn record(&self, value: L, time: Duration) {
+        if let Some((_, histogram)) = self.0.iter().find(|(known, _)| *known == value) {
+            histogram.record(time.as_secs_f64());
+        }
+    }
+}
+
 /// A counter for each of a list of words.
 #[derive(Debug, Clone)]
 struct CounterByWord(Vec<(&'static str, Counter)>);
@@ -186,6 +201,7 @@ pub struct Metrics {
     ingest: Arc<Ingest>,
     pipeline: Arc<pipeline::Pipeline>,
     notify: Arc<notify::Notify>,
+    web: Arc<Web>,
 }
 
 impl Metrics {
@@ -203,6 +219,7 @@ impl Metrics {
             ingest: Arc::new(Ingest::new(&handles)),
             pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
             notify: Arc::new(notify::Notify::new(&handles)),
+            web: Arc::new(Web::new(&handles)),
             registry,
         }
     }
@@ -210,6 +227,11 @@ impl Metrics {
     /// The handles of the ingest stage.
     pub fn ingest(&self) -> Arc<Ingest> {
         Arc::clone(&self.ingest)
+    }
+
+    /// The handles of the web.
+    pub fn web(&self) -> Arc<Web> {
+        Arc::clone(&self.web)
     }
 
     /// The handles of the pipeline.
@@ -277,13 +299,19 @@ impl Handles {
     }
 
     fn counter_by<L: LabelValue>(&self, metric: &Metric) -> CounterBy<L> {
-        let name = metric.label.map_or("", |label| label.name);
         let counters = L::ALL.iter().map(|value| {
-            let label = metrics::Label::from_static_parts(name, value.text());
-            let key = Key::from_parts(metric.name, vec![label]);
-            (*value, self.0.register_counter(&key, &METADATA))
+            let counter = self.0.register_counter(&key(metric, *value), &METADATA);
+            (*value, counter)
         });
         CounterBy(counters.collect())
+    }
+
+    fn histogram_by<L: LabelValue>(&self, metric: &Metric) -> HistogramBy<L> {
+        let histograms = L::ALL.iter().map(|value| {
+            let histogram = self.0.register_histogram(&key(metric, *value), &METADATA);
+            (*value, histogram)
+        });
+        HistogramBy(histograms.collect())
     }
 
     fn counter_by_word(&self, metric: &Metric) -> CounterByWord {
@@ -308,6 +336,13 @@ impl Handles {
         self.0
             .register_histogram(&Key::from_static_name(metric.name), &METADATA)
     }
+}
+
+/// The key of one value's series.
+fn key<L: LabelValue>(metric: &Metric, value: L) -> Key {
+    let name = metric.label.map_or("", |label| label.name);
+    let label = metrics::Label::from_static_parts(name, value.text());
+    Key::from_parts(metric.name, vec![label])
 }
 
 /// One key for each series of a metric.
