@@ -13,6 +13,7 @@ pub mod desk;
 
 pub mod wire;
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod ingest;
