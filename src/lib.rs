@@ -13,9 +13,13 @@ pub mod desk;
 
 pub mod wire;
 
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod ingest;
+pub mod notify;
 pub mod pipeline;
 pub mod replay;
 pub mod store;
 pub mod telemetry;
+pub mod web;

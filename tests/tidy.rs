@@ -96,6 +96,7 @@ const LAWS: &[Law] = &[
             "desk",
             "store",
             "ingest",
+            "pipeline",
             "telemetry",
             "clock",
         ],
@@ -105,6 +106,7 @@ const LAWS: &[Law] = &[
         module: "web",
         may_name: &[
             "model",
+            "fence",
             "wire",
             "desk",
             "store",

@@ -328,8 +328,8 @@ mod tests {
                 .to_string()
         };
         assert_eq!(p(0.0), "0.5");
-        assert_eq!(p(-10.0), "0.935111");
-        assert_eq!(p(10.0), "0.064889");
+        assert_eq!(p(-10.0), "0.935114");
+        assert_eq!(p(10.0), "0.064886");
         assert_eq!(p(60.0), "0");
     }
 }

@@ -38,7 +38,7 @@
 //! index.near(fix, Metres::whole(50), &mut near);
 //! let school = near.first().ok_or("the school is near")?;
 //! assert!(!school.contains(fix));
-//! assert_eq!(school.signed_distance(fix).get(), 11.177);
+//! assert_eq!(school.signed_distance(fix).get(), 11.174);
 //! assert!(school.signed_distance_within(fix, Metres::whole(10)).is_none());
 //! # Ok(())
 //! # }

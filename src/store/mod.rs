@@ -11,6 +11,7 @@ mod rows;
 mod sqlite;
 
 use std::fmt;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::model::units::Percent;
 use crate::wire::alert::QueueItem;
+/// The digest by which a stored effect is compared with the same one replayed.
+pub use crate::wire::effect::digest as effect_digest;
 
 /// The partition that everything belongs to until there is more than one.
 pub const ONLY_PARTITION: u32 = 0;
@@ -422,6 +425,14 @@ pub async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), StoreError> 
         problem: problem.to_owned(),
         source: None,
     })
+}
+
+/// Whether a database file may be taken away: nobody has it open.
+///
+/// # Errors
+/// `Open` when somebody has.
+pub fn is_free(path: &Path) -> Result<(), StoreError> {
+    sqlite::is_free(path)
 }
 
 /// A URL without user, password and parameters.

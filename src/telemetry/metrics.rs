@@ -6,8 +6,12 @@
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
 mod ingest;
+pub mod notify;
+pub mod pipeline;
+mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Level, Metadata, Recorder as _};
 use prometheus::{HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
@@ -16,6 +20,7 @@ pub use ingest::{
     Closing, Ingest, LoginRefusal, OutgoingResult, PacketKind, PubackResult, PublishRefusal,
     Refusal, SubscriptionRefusal, Unread,
 };
+pub use web::{RouteClass, SessionEvent, StatusClass, StreamReset, Web};
 
 /// What kind of number it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,6 +91,22 @@ impl Metric {
         }
     }
 
+    /// How large something was, counted by bounds.
+    const fn sizes(
+        name: &'static str,
+        unit: &'static str,
+        bounds: &'static [f64],
+        help: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind: Kind::Histogram(bounds),
+            unit,
+            help,
+            label: None,
+        }
+    }
+
     /// The same, told apart by a label.
     const fn by(mut self, name: &'static str, values: &'static [&'static str]) -> Self {
         self.label = Some(Label { name, values });
@@ -95,7 +116,8 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    ingest::METRICS.iter().copied()
+    let parts = [ingest::METRICS, pipeline::METRICS, web::METRICS, notify::METRICS];
+    parts.into_iter().flatten().copied()
 }
 
 /// The values of one label as a type.
@@ -147,11 +169,39 @@ impl<L: LabelValue> CounterBy<L> {
     }
 }
 
+/// A histogram of seconds for each value of a label.
+#[derive(Debug, Clone)]
+struct HistogramBy<L>(Vec<(L, Histogram)>);
+
+impl<L: LabelValue> HistogramBy<L> {
+    fn record(&self, value: L, time: Duration) {
+        if let Some((_, histogram)) = self.0.iter().find(|(known, _)| *known == value) {
+            histogram.record(time.as_secs_f64());
+        }
+    }
+}
+
+/// A counter for each of a list of words.
+#[derive(Debug, Clone)]
+struct CounterByWord(Vec<(&'static str, Counter)>);
+
+impl CounterByWord {
+    /// Counts under a word of the list; others are not counted, and a test of whoever counts compares the lists.
+    fn increment(&self, word: &str) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == word) {
+            counter.increment(1);
+        }
+    }
+}
+
 /// The numbers of one running service. Cheap to clone; every clone counts into the same registry.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
     ingest: Arc<Ingest>,
+    pipeline: Arc<pipeline::Pipeline>,
+    notify: Arc<notify::Notify>,
+    web: Arc<Web>,
 }
 
 impl Metrics {
@@ -167,6 +217,9 @@ impl Metrics {
         }
         Self {
             ingest: Arc::new(Ingest::new(&handles)),
+            pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
+            notify: Arc::new(notify::Notify::new(&handles)),
+            web: Arc::new(Web::new(&handles)),
             registry,
         }
     }
@@ -174,6 +227,21 @@ impl Metrics {
     /// The handles of the ingest stage.
     pub fn ingest(&self) -> Arc<Ingest> {
         Arc::clone(&self.ingest)
+    }
+
+    /// The handles of the web.
+    pub fn web(&self) -> Arc<Web> {
+        Arc::clone(&self.web)
+    }
+
+    /// The handles of the pipeline.
+    pub fn pipeline(&self) -> Arc<pipeline::Pipeline> {
+        Arc::clone(&self.pipeline)
+    }
+
+    /// The handles of notification.
+    pub fn notify(&self) -> Arc<notify::Notify> {
+        Arc::clone(&self.notify)
     }
 
     /// All numbers in the text format of Prometheus.
@@ -231,13 +299,32 @@ impl Handles {
     }
 
     fn counter_by<L: LabelValue>(&self, metric: &Metric) -> CounterBy<L> {
-        let name = metric.label.map_or("", |label| label.name);
         let counters = L::ALL.iter().map(|value| {
-            let label = metrics::Label::from_static_parts(name, value.text());
-            let key = Key::from_parts(metric.name, vec![label]);
-            (*value, self.0.register_counter(&key, &METADATA))
+            let counter = self.0.register_counter(&key(metric, *value), &METADATA);
+            (*value, counter)
         });
         CounterBy(counters.collect())
+    }
+
+    fn histogram_by<L: LabelValue>(&self, metric: &Metric) -> HistogramBy<L> {
+        let histograms = L::ALL.iter().map(|value| {
+            let histogram = self.0.register_histogram(&key(metric, *value), &METADATA);
+            (*value, histogram)
+        });
+        HistogramBy(histograms.collect())
+    }
+
+    fn counter_by_word(&self, metric: &Metric) -> CounterByWord {
+        let label = metric.label.unwrap_or(Label {
+            name: "",
+            values: &[],
+        });
+        let counters = label.values.iter().map(|word| {
+            let value = metrics::Label::from_static_parts(label.name, word);
+            let key = Key::from_parts(metric.name, vec![value]);
+            (*word, self.0.register_counter(&key, &METADATA))
+        });
+        CounterByWord(counters.collect())
     }
 
     fn gauge(&self, metric: &Metric) -> Gauge {
@@ -249,6 +336,13 @@ impl Handles {
         self.0
             .register_histogram(&Key::from_static_name(metric.name), &METADATA)
     }
+}
+
+/// The key of one value's series.
+fn key<L: LabelValue>(metric: &Metric, value: L) -> Key {
+    let name = metric.label.map_or("", |label| label.name);
+    let label = metrics::Label::from_static_parts(name, value.text());
+    Key::from_parts(metric.name, vec![label])
 }
 
 /// One key for each series of a metric.

@@ -7,8 +7,8 @@
 pub mod alert;
 pub mod block;
 pub mod command;
-mod document;
-mod duration;
+pub(crate) mod document;
+pub(crate) mod duration;
 pub mod effect;
 pub mod feed;
 mod gzip;

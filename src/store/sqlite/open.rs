@@ -325,6 +325,14 @@ fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Whether nobody has the file open; says who is in the way otherwise.
+pub(in crate::store) fn is_free(path: &Path) -> Result<(), StoreError> {
+    if path.exists() {
+        drop(lock(path)?);
+    }
+    Ok(())
+}
+
 /// Why a folder takes no file of ours.
 fn unwritable(folder: &Path, error: &io::Error) -> String {
     let folder = folder.display();

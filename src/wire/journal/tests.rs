@@ -75,7 +75,8 @@ fn rosters_and_parameters_read_back() {
     naive.speed_limit_mps = 70.1 + 0.2;
     naive.settle = Span::millis(1);
     for parameters in [Parameters::default(), naive] {
-        let (agency, parameters) = (demo(), Arc::new(parameters));
+        let parameters = Arc::new(parameters_file::versioned(parameters));
+        let agency = demo();
         check(
             &Event::Parameters { agency, parameters },
             Kind::Parameters,

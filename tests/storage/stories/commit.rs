@@ -13,6 +13,7 @@ use bailiwick::store::{
     AlertFilter, Batch, Decided, JournalRow, ONLY_PARTITION, Quarantined, Store, StoreError,
 };
 use bailiwick::wire::effect::digest;
+use bailiwick::wire::parameters_file::versioned;
 use bailiwick::wire::zone_file;
 
 use crate::support::{
@@ -145,7 +146,7 @@ fn every_kind(script: &mut Script) -> Vec<JournalRow> {
     script.enter(
         Event::Parameters {
             agency: demo(),
-            parameters: Arc::new(Parameters::default()),
+            parameters: Arc::new(versioned(Parameters::default())),
         },
         vec![],
     );
@@ -268,7 +269,7 @@ pub(crate) async fn definitions_are_those_in_force_at_the_floor(database: &Datab
     };
     let parameters = |agency| Event::Parameters {
         agency,
-        parameters: Arc::new(Parameters::default()),
+        parameters: Arc::new(versioned(Parameters::default())),
     };
     let zone = |id| bailiwick::model::id::ZoneId::parse(id).unwrap();
     script.enter(zones(ZoneChange::Remove(zone("a"))), vec![]);

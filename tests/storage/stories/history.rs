@@ -8,13 +8,14 @@ use bailiwick::model::id::{AgencyId, ObligationId};
 use bailiwick::model::parameters::Parameters;
 use bailiwick::model::time::{Span, Window};
 use bailiwick::store::{HistoryQuery, ONLY_PARTITION, Retention, Settlement, Store};
+use bailiwick::wire::parameters_file::versioned;
 
 use crate::support::{Database, Script, agency, demo, snapshot, start, wearer};
 
 fn parameters(agency: &AgencyId) -> Event {
     Event::Parameters {
         agency: agency.clone(),
-        parameters: Arc::new(Parameters::default()),
+        parameters: Arc::new(versioned(Parameters::default())),
     }
 }
 

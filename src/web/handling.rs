@@ -1,0 +1,234 @@
+//! What people do about an alert: claim, release, acknowledge, note, close.
+//!
+//! The desk decides, the store keeps two of them from winning on one version, and whoever listens is told after it is
+//! stored. Deliberately absent: rules of who may do what when (see `desk`).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::response::{IntoResponse, Response};
+
+use super::House;
+use super::alerts::raw;
+use super::auth::{Caller, MayAct};
+use super::error::{ApiError, Code, entity_tag};
+use super::input::{JsonBody, Named, expected_version};
+use super::views::{AlertItemView, CloseBody, NoteBody, OptionalNoteBody, ProblemView};
+use crate::desk;
+use crate::model::command::{Command, Decision, Disposition};
+use crate::model::time::Timestamp;
+use crate::store::{AlertHistory, Decided};
+use crate::wire::alert::QueueItem;
+
+/// Says "I am on it": a lease of two minutes that renews by claiming again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/claim",
+    tag = "alerts",
+    params(
+        ("id" = String, Path, description = "The alert"),
+        ("If-Match" = String, Header, description = "Version of the handling that was seen, in quotes"),
+    ),
+    responses(
+        (status = 200, description = "The alert as it is now", body = AlertItemView),
+        (status = 404, description = "There is none", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Refused, and why", body = ProblemView, content_type = "application/problem+json"),
+        (status = 412, description = "It has changed; `item` is how it stands", body = ProblemView, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn claim(
+    State(house): State<Arc<House>>,
+    MayAct(caller): MayAct,
+    Named(id): Named,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    house.decide(&caller, &id, &headers, Command::Claim).await
+}
+
+/// Gives a claim back.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/release",
+    tag = "alerts",
+    params(
+        ("id" = String, Path, description = "The alert"),
+        ("If-Match" = String, Header, description = "Version of the handling that was seen, in quotes"),
+    ),
+    responses(
+        (status = 200, description = "The alert as it is now", body = AlertItemView),
+        (status = 404, description = "There is none", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Refused, and why", body = ProblemView, content_type = "application/problem+json"),
+        (status = 412, description = "It has changed; `item` is how it stands", body = ProblemView, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn release(
+    State(house): State<Arc<House>>,
+    MayAct(caller): MayAct,
+    Named(id): Named,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    house.decide(&caller, &id, &headers, Command::Release).await
+}
+
+/// Says "I have seen it".
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/acknowledge",
+    tag = "alerts",
+    params(
+        ("id" = String, Path, description = "The alert"),
+        ("If-Match" = String, Header, description = "Version of the handling that was seen, in quotes"),
+    ),
+    request_body = OptionalNoteBody,
+    responses(
+        (status = 200, description = "The alert as it is now", body = AlertItemView),
+        (status = 404, description = "There is none", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Refused, and why", body = ProblemView, content_type = "application/problem+json"),
+        (status = 412, description = "It has changed; `item` is how it stands", body = ProblemView, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn acknowledge(
+    State(house): State<Arc<House>>,
+    MayAct(caller): MayAct,
+    Named(id): Named,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<OptionalNoteBody>,
+) -> Result<Response, ApiError> {
+    let command = Command::Acknowledge { note: body.note };
+    house.decide(&caller, &id, &headers, command).await
+}
+
+/// Puts words to the record.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/note",
+    tag = "alerts",
+    params(
+        ("id" = String, Path, description = "The alert"),
+        ("If-Match" = String, Header, description = "Version of the handling that was seen, in quotes"),
+    ),
+    request_body = NoteBody,
+    responses(
+        (status = 200, description = "The alert as it is now", body = AlertItemView),
+        (status = 404, description = "There is none", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Refused, and why", body = ProblemView, content_type = "application/problem+json"),
+        (status = 412, description = "It has changed; `item` is how it stands", body = ProblemView, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn note(
+    State(house): State<Arc<House>>,
+    MayAct(caller): MayAct,
+    Named(id): Named,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<NoteBody>,
+) -> Result<Response, ApiError> {
+    let command = Command::Note { note: body.note };
+    house.decide(&caller, &id, &headers, command).await
+}
+
+/// Ends the handling with a finding. Closed is final.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/close",
+    tag = "alerts",
+    params(
+        ("id" = String, Path, description = "The alert"),
+        ("If-Match" = String, Header, description = "Version of the handling that was seen, in quotes"),
+    ),
+    request_body = CloseBody,
+    responses(
+        (status = 200, description = "The alert as it is now", body = AlertItemView),
+        (status = 404, description = "There is none", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "Refused, and why", body = ProblemView, content_type = "application/problem+json"),
+        (status = 412, description = "It has changed; `item` is how it stands", body = ProblemView, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn close(
+    State(house): State<Arc<House>>,
+    MayAct(caller): MayAct,
+    Named(id): Named,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<CloseBody>,
+) -> Result<Response, ApiError> {
+    let Some(disposition) = Disposition::parse(&body.disposition) else {
+        let known: Vec<&str> = Disposition::ALL.iter().map(|word| word.name()).collect();
+        return Err(ApiError::new(
+            Code::Malformed,
+            format_args!(
+                "`disposition`: {:?} is none of {}",
+                body.disposition,
+                known.join(", ")
+            ),
+        ));
+    };
+    let command = Command::Close {
+        disposition,
+        note: body.note,
+    };
+    house.decide(&caller, &id, &headers, command).await
+}
+
+impl House {
+    /// Carries a command out, if the desk allows it and nobody was faster.
+    async fn decide(
+        &self,
+        caller: &Caller,
+        id: &str,
+        headers: &HeaderMap,
+        command: Command,
+    ) -> Result<Response, ApiError> {
+        let expected = expected_version(headers)?;
+        if command.note().is_some_and(|note| note.contains('\0')) {
+            return Err(ApiError::new(
+                Code::Malformed,
+                "`note`: has the character U+0000, which can't be stored",
+            ));
+        }
+        let agency = caller.agency();
+        let AlertHistory { item, .. } = self.history(agency, id).await?;
+        let now = self.parts.clock.now();
+        if item.handling.version != expected {
+            return Err(stale(item, now));
+        }
+        let (handling, entry) =
+            desk::apply(&item.alert, &item.handling, &command, &caller.actor(), now)
+                .map_err(|refused| ApiError::new(Code::Refused, refused))?;
+        let version = handling.version;
+        let decision = Decision {
+            agency: agency.clone(),
+            alert: item.alert.id,
+            expected,
+            handling,
+            entry,
+        };
+        match self.parts.store.decide(decision).await? {
+            Decided::Stored(stored) => {
+                let body = stored.body.clone();
+                self.parts.announcements.tell(stored);
+                let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
+                if let Some(tag) = entity_tag(version) {
+                    response.headers_mut().insert(ETAG, tag);
+                }
+                Ok(response)
+            }
+            Decided::Stale(_) => {
+                // Read again, because the condition may have changed with it.
+                let AlertHistory { item, .. } = self.history(agency, id).await?;
+                Err(stale(item, now))
+            }
+            Decided::Missing => Err(ApiError::not_found("alert")),
+        }
+    }
+}
+
+fn stale(mut item: QueueItem, now: Timestamp) -> ApiError {
+    item.handling = desk::standing(&item.handling, now);
+    ApiError::stale(item.handling.version, raw(item.encode()))
+}

@@ -1,0 +1,413 @@
+//! The HTTP edge: the API, the live queue, the page.
+//!
+//! Thin: a handler parses, asks the store or the pipeline, and shows. Everything but health, login, page and the OpenAPI document needs a
+//! token, and a token sees one agency. The list of routes is [`routes`]; read it first. Deliberately absent: judgement, SQL, TLS, and any decision of where a
+//! future runs.
+
+mod alerts;
+mod auth;
+mod definitions;
+mod devices;
+mod error;
+mod gate;
+mod handling;
+mod health;
+mod input;
+mod line;
+mod live;
+mod map;
+mod openapi;
+mod page;
+mod replay;
+mod roster;
+mod session;
+mod settings;
+mod tracks;
+pub mod views;
+mod wearers;
+mod zones;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+
+pub use self::replay::{ReplayControl, ReplayState, ReplayWish, SPEED_MAX};
+pub use self::settings::{
+    Limits, Map, MapLayer, Scope, SecretSha256, Settings, TOKEN_NAME_LENGTH_MAX, Token,
+};
+
+use self::definitions::Shelf;
+use self::error::{ApiError, Code};
+use self::gate::{Gate, Takes};
+use self::line::Door;
+use self::map::Layers;
+use crate::clock::Clock;
+use crate::pipeline::announcements::Announcements;
+use crate::pipeline::delivery::Inlet;
+use crate::pipeline::health::Health;
+use crate::store::Store;
+use crate::telemetry::metrics::{Metrics, RouteClass, Web as Counts};
+
+/// What the web works with.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Where changes by people go.
+    pub inlet: Inlet,
+    /// What has been committed, as it is told; decisions at the desk are told here.
+    pub announcements: Announcements,
+    /// How the service is.
+    pub health: Health,
+    /// What time it is for people.
+    pub clock: Arc<dyn Clock>,
+    /// Everything that is counted.
+    pub metrics: Metrics,
+    /// The player, where a feed is being played.
+    pub replay: Option<Arc<dyn ReplayControl>>,
+    /// Whether the people are simulated.
+    pub simulated: bool,
+}
+
+/// Why the web can't be started, or has ended. All of these are lasting.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// Another program listens there.
+    #[error("another program listens on {address} already; stop it or give another address")]
+    AddressInUse {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// The operating system does not let us listen there.
+    #[error("can't listen on {address}")]
+    Bind {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A token can't be used.
+    #[error("token {number}: {problem}")]
+    Token {
+        /// Its place in the list, from 1.
+        number: usize,
+        /// What is wrong and what would be right.
+        problem: &'static str,
+    },
+    /// A layer of the map can't be used.
+    #[error(
+        "map layer {name:?} has no name of A-Z a-z 0-9 _ - that differs from those of the others"
+    )]
+    Layer {
+        /// Its name.
+        name: String,
+    },
+    /// A limit under which nothing would work.
+    #[error("limit {name} is 0; expected more")]
+    Limit {
+        /// Its name.
+        name: &'static str,
+    },
+    /// Serving broke off.
+    #[error("serving HTTP broke off")]
+    Serve(#[source] io::Error),
+}
+
+/// How far things have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Requests are served.
+    Serving,
+    /// No new ones; streams end.
+    Stopping,
+    /// What is left is cut off.
+    Cutting,
+}
+
+/// What every request may need.
+#[derive(Debug)]
+struct House {
+    parts: Parts,
+    tokens: Vec<Arc<Token>>,
+    layers: Layers,
+    secure_cookie: bool,
+    limits: Limits,
+    counts: Arc<Counts>,
+    shelf: Shelf,
+    stream_places: Arc<Semaphore>,
+    phase: watch::Receiver<Phase>,
+}
+
+/// A bound server: its address is known, and nobody is served until it runs.
+pub struct Web {
+    listener: TcpListener,
+    address: SocketAddr,
+    house: Arc<House>,
+    phase: watch::Sender<Phase>,
+}
+
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Web")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Web {
+    /// Checks the settings and takes the address.
+    ///
+    /// # Errors
+    /// When the settings can't be run, or the address can't be had.
+    pub async fn bind(settings: Settings, parts: Parts) -> Result<Self, WebError> {
+        settings.check()?;
+        let address = settings.address;
+        let failed = |source: io::Error| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                WebError::AddressInUse { address }
+            } else {
+                WebError::Bind { address, source }
+            }
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let (sender, phase) = watch::channel(Phase::Serving);
+        Ok(Self {
+            address: listener.local_addr().map_err(failed)?,
+            listener,
+            house: Arc::new(House {
+                counts: parts.metrics.web(),
+                parts,
+                tokens: settings.tokens.into_iter().map(Arc::new).collect(),
+                layers: Layers::new(settings.map),
+                secure_cookie: settings.secure_cookie,
+                stream_places: Arc::new(Semaphore::new(settings.limits.stream_clients)),
+                limits: settings.limits,
+                shelf: Shelf::default(),
+                phase,
+            }),
+            phase: sender,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is told to stop, then lets requests under way finish for a while.
+    ///
+    /// # Errors
+    /// When serving breaks off.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), WebError> {
+        let Self {
+            listener,
+            house,
+            phase,
+            ..
+        } = self;
+        let door = Door {
+            listener,
+            places: Arc::new(Semaphore::new(house.limits.connections)),
+            idle: house.limits.idle,
+            phase: house.phase.clone(),
+            counts: Arc::clone(&house.counts),
+        };
+        let wait = house.limits.stop;
+        let phase = Arc::new(phase);
+        let ending = Arc::clone(&phase);
+        let mut told = house.phase.clone();
+        let served = axum::serve(door, router(&house)).with_graceful_shutdown(async move {
+            stop.await;
+            ending.send_replace(Phase::Stopping);
+        });
+        let cutting = async move {
+            // The sender is held here, so the wait ends by the order to stop.
+            drop(told.wait_for(|phase| *phase != Phase::Serving).await);
+            sleep(wait).await;
+            phase.send_replace(Phase::Cutting);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = served.into_future() => result.map_err(WebError::Serve),
+            () = cutting => Ok(()),
+        }
+    }
+}
+
+/// One way in.
+struct Route {
+    method: Method,
+    path: &'static str,
+    gate: Gate,
+    serve: Box<dyn FnOnce(MethodFilter) -> MethodRouter<Arc<House>>>,
+}
+
+impl Route {
+    fn new<H, T>(method: Method, path: &'static str, class: RouteClass, handler: H) -> Self
+    where
+        H: Handler<T, Arc<House>>,
+        T: 'static,
+    {
+        Self {
+            method,
+            path,
+            gate: Gate {
+                class,
+                takes: Takes::Little,
+            },
+            serve: Box::new(|filter| on(filter, handler)),
+        }
+    }
+
+    /// The same, with a longer body.
+    fn taking(mut self, takes: Takes) -> Self {
+        self.gate.takes = takes;
+        self
+    }
+}
+
+/// All ways in.
+fn routes() -> Vec<Route> {
+    use Method as M;
+    use Route as R;
+    use RouteClass as C;
+    vec![
+        R::new(M::GET, "/", C::Page, page::index),
+        R::new(M::GET, "/assets/{*path}", C::Page, page::asset),
+        R::new(M::GET, "/openapi.json", C::Page, describe),
+        R::new(M::GET, "/healthz", C::Health, health::alive),
+        R::new(M::GET, "/readyz", C::Health, health::ready),
+        R::new(M::GET, "/metrics", C::Health, health::metrics),
+        R::new(M::GET, "/api/v1/health", C::Health, health::health),
+        R::new(M::POST, "/api/v1/session", C::Session, session::log_in),
+        R::new(M::GET, "/api/v1/session", C::Session, session::session),
+        R::new(M::DELETE, "/api/v1/session", C::Session, session::log_out),
+        R::new(M::GET, "/api/v1/alerts", C::Alerts, alerts::list),
+        R::new(M::GET, "/api/v1/alerts/{id}", C::Alerts, alerts::one),
+        R::new(
+            M::POST,
+            "/api/v1/alerts/{id}/claim",
+            C::Handling,
+            handling::claim,
+        ),
+        R::new(
+            M::POST,
+            "/api/v1/alerts/{id}/release",
+            C::Handling,
+            handling::release,
+        ),
+        R::new(
+            M::POST,
+            "/api/v1/alerts/{id}/acknowledge",
+            C::Handling,
+            handling::acknowledge,
+        ),
+        R::new(
+            M::POST,
+            "/api/v1/alerts/{id}/note",
+            C::Handling,
+            handling::note,
+        ),
+        R::new(
+            M::POST,
+            "/api/v1/alerts/{id}/close",
+            C::Handling,
+            handling::close,
+        ),
+        R::new(M::GET, "/api/v1/stream", C::Stream, live::stream),
+        R::new(M::GET, "/api/v1/wearers", C::People, wearers::list),
+        R::new(M::GET, "/api/v1/wearers/{id}", C::People, wearers::one),
+        R::new(
+            M::GET,
+            "/api/v1/wearers/{id}/track",
+            C::People,
+            tracks::track,
+        ),
+        R::new(M::GET, "/api/v1/devices", C::People, devices::list),
+        R::new(M::GET, "/api/v1/unreadable", C::People, devices::unreadable),
+        R::new(M::POST, "/api/v1/checkins", C::People, roster::check_in),
+        R::new(M::GET, "/api/v1/zones", C::Definitions, zones::list),
+        R::new(M::PUT, "/api/v1/zones", C::Definitions, zones::replace).taking(Takes::Zones),
+        R::new(M::PUT, "/api/v1/zones/{id}", C::Definitions, zones::put).taking(Takes::Definitions),
+        R::new(
+            M::DELETE,
+            "/api/v1/zones/{id}",
+            C::Definitions,
+            zones::remove,
+        ),
+        R::new(M::GET, "/api/v1/roster", C::Definitions, roster::read),
+        R::new(M::PUT, "/api/v1/roster", C::Definitions, roster::replace)
+            .taking(Takes::Definitions),
+        R::new(
+            M::GET,
+            "/api/v1/parameters",
+            C::Definitions,
+            roster::parameters,
+        ),
+        R::new(
+            M::PUT,
+            "/api/v1/parameters",
+            C::Definitions,
+            roster::replace_parameters,
+        ),
+        R::new(M::GET, "/api/v1/map", C::Map, map::layers),
+        R::new(M::GET, "/api/v1/map/{name}", C::Map, map::layer),
+        R::new(M::GET, "/api/v1/replay", C::Replay, replay::state),
+        R::new(M::POST, "/api/v1/replay", C::Replay, replay::set),
+    ]
+}
+
+fn router(house: &Arc<House>) -> Router {
+    let gate = |gate: Gate| from_fn_with_state((Arc::clone(house), gate), gate::pass);
+    let lost = Gate {
+        class: RouteClass::Other,
+        takes: Takes::Little,
+    };
+    let mut router = Router::new();
+    for route in routes() {
+        let limit = DefaultBodyLimit::max(route.gate.takes.bytes());
+        let filter = MethodFilter::try_from(route.method).expect("routes name usual methods");
+        let handler = (route.serve)(filter).layer(limit).layer(gate(route.gate));
+        router = router.route(route.path, handler);
+    }
+    router
+        .method_not_allowed_fallback(not_allowed.layer(gate(lost)))
+        .fallback(nowhere.layer(gate(lost)))
+        .with_state(Arc::clone(house))
+}
+
+/// The OpenAPI document.
+async fn describe() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], openapi::document())
+}
+
+async fn nowhere() -> ApiError {
+    ApiError::new(
+        Code::NotFound,
+        "there is nothing at this address; /openapi.json says what there is",
+    )
+}
+
+async fn not_allowed() -> ApiError {
+    ApiError::new(
+        Code::MethodNotAllowed,
+        "that can't be done at this address; `Allow` and /openapi.json say what can",
+    )
+}

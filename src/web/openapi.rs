@@ -1,0 +1,140 @@
+//! The OpenAPI 3.1 document, gathered from the handlers.
+//!
+//! Committed as `docs/openapi.json` and compared in a test. Deliberately absent: a viewer; the document is for tools.
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi as Document};
+use utoipa::{Modify, OpenApi};
+
+use super::views;
+use super::{
+    alerts, devices, handling, health, live, map, replay, roster, session, tracks, wearers, zones,
+};
+
+/// All that is documented.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Bailiwick",
+        description = "Electronic-monitoring alert engine: the alert queue, people, definitions. Payloads are described in docs/WIRE.md.",
+    ),
+    paths(
+        health::alive,
+        health::ready,
+        health::health,
+        health::metrics,
+        session::log_in,
+        session::session,
+        session::log_out,
+        alerts::list,
+        alerts::one,
+        handling::claim,
+        handling::release,
+        handling::acknowledge,
+        handling::note,
+        handling::close,
+        live::stream,
+        wearers::list,
+        wearers::one,
+        tracks::track,
+        devices::list,
+        devices::unreadable,
+        zones::list,
+        zones::replace,
+        zones::put,
+        zones::remove,
+        roster::read,
+        roster::replace,
+        roster::parameters,
+        roster::replace_parameters,
+        roster::check_in,
+        map::layers,
+        map::layer,
+        replay::state,
+        replay::set,
+    ),
+    components(schemas(views::ResetView)),
+    modifiers(&Doors),
+    security(("token" = []), ("session" = [])),
+    tags(
+        (name = "session", description = "Who asks"),
+        (name = "alerts", description = "The queue"),
+        (name = "people", description = "Wearers, their devices and tracks, check-ins"),
+        (name = "definitions", description = "Zones, roster and parameters"),
+        (name = "map", description = "The base map"),
+        (name = "replay", description = "The player of a recorded feed"),
+        (name = "health", description = "How the service is"),
+    ),
+)]
+struct Described;
+
+/// The two ways in.
+struct Doors;
+
+impl Modify for Doors {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_with(Components::new);
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new("bailiwick"));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+/// The document as text.
+pub(super) fn document() -> String {
+    let mut text = Described::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::web::routes;
+
+    /// Addresses that browsers ask for and tools don't, and the document itself.
+    const UNDESCRIBED: [&str; 3] = ["/", "/assets/{*path}", "/openapi.json"];
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document: Value = serde_json::from_str(&document()).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.map(move |method| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        let served: BTreeSet<(String, String)> = routes()
+            .into_iter()
+            .filter(|route| !UNDESCRIBED.contains(&route.path))
+            .map(|route| (route.path.to_owned(), route.method.to_string()))
+            .collect();
+        assert_eq!(described, served);
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "BLESS=1 rewrites golden files; it is a switch of tests, not of the product"
+    )]
+    fn the_committed_document_is_what_the_handlers_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        if std::env::var("BLESS").is_ok_and(|bless| bless == "1") {
+            std::fs::write(path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == document(),
+            "docs/openapi.json differs from the handlers; run this test with BLESS=1 and review the difference"
+        );
+        assert!(written.contains("\"openapi\": \"3.1.0\""));
+    }
+}
