@@ -10,6 +10,7 @@ mod commit;
 mod growth;
 mod insert;
 mod open;
+mod quarantine;
 mod read;
 mod recovery;
 mod retention;
