@@ -92,9 +92,10 @@ export class Board {
     if (this.held) return false;
     const wanted = this.wanted();
     if (wanted === this.shown) return false;
+    const moved = wanted.length !== this.shown.length || wanted.some((id, at) => id !== this.shown[at]);
     this.shown = wanted;
     this.shades.clear();
-    return true;
+    return moved;
   }
 
   /** Alerts that wait to be drawn. @returns {string[]} */

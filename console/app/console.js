@@ -233,9 +233,9 @@ export class Console {
       if (key !== this.drawnDetail) this.detail.show(item, history);
       this.drawnDetail = key;
       this.actions.draw();
-    } else if (this.drawnDetail !== null) {
+    } else {
       this.drawnDetail = null;
-      this.detail.nothing();
+      this.detail.nothing(this.board.counts(), this.map.people.silent(time.now()));
     }
   }
 

@@ -75,11 +75,13 @@ export class TrackPainter {
       if (rx < 3) continue;
       ctx.beginPath();
       ctx.ellipse(x, y, rx, point.perMetre.y * view.scale * point.accuracy_m, 0, 0, 2 * Math.PI);
-      ctx.fillStyle = this.colours.track;
-      ctx.globalAlpha = strong ? 0.13 : 0.035;
-      ctx.fill();
+      if (strong) {
+        ctx.fillStyle = this.colours.track;
+        ctx.globalAlpha = 0.13;
+        ctx.fill();
+      }
       ctx.strokeStyle = this.colours.track;
-      ctx.globalAlpha = strong ? 0.8 : 0.2;
+      ctx.globalAlpha = strong ? 0.8 : 0.14;
       ctx.stroke();
     }
     ctx.globalAlpha = 1;
@@ -144,7 +146,9 @@ export class TrackPainter {
       ctx.lineTo(bx + nx, by + ny);
       ctx.stroke();
     }
-    this.drawLabel(ctx, (ax + bx) / 2, (ay + by) / 2, this.line.text);
+    // The label stands beyond the boundary, so that it covers neither the fix nor the wearer.
+    const away = Math.hypot(bx - ax, by - ay) || 1;
+    this.drawLabel(ctx, bx + ((bx - ax) / away) * 40, by + ((by - ay) / away) * 20, this.line.text);
   }
 
   drawLabel(ctx, x, y, text) {
@@ -153,12 +157,12 @@ export class TrackPainter {
     const width = ctx.measureText(text).width + 12;
     ctx.fillStyle = ink;
     ctx.beginPath();
-    ctx.roundRect(x - width / 2, y - 26, width, 19, 4);
+    ctx.roundRect(x - width / 2, y - 9.5, width, 19, 4);
     ctx.fill();
     ctx.fillStyle = surface;
     ctx.textAlign = 'center';
     ctx.textBaseline = 'middle';
-    ctx.fillText(text, x, y - 16);
+    ctx.fillText(text, x, y + 0.5);
     ctx.textAlign = 'start';
     ctx.textBaseline = 'alphabetic';
   }
