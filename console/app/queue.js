@@ -77,7 +77,7 @@ export class Queue {
       return h('button', { class: 'filter', type: 'button', data: { kind, value }, on: { click: () => toggle(kind, value) } }, sign, title, number);
     };
     fill(this.severityFilters, SEVERITIES.slice(0, 4).map((it) => button('severity', it, it, mark(it))));
-    this.clear = h('button', { class: 'filter clear', type: 'button', hidden: true, on: { click: () => this.clearFilter() } }, 'all');
+    this.clear = h('button', { class: 'filter clear', type: 'button', hidden: true, on: { click: () => this.clearFilter() } }, 'show all');
     fill(this.handlingFilters, [
       UNHANDLED.map((it) => button('handling', it, it)),
       h('button', { class: 'filter', type: 'button', data: { kind: 'mine' }, on: { click: () => this.filtered((filter) => { filter.mine = !filter.mine; }) } }, 'mine', h('b', {})),

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { Board } from '../../console/app/board.js';
-import { comparator, key, merge, standing } from '../../console/app/order.js';
+import { comparator, key, merge, onlyRenewed, standing } from '../../console/app/order.js';
 import { counts, everything, isMine, matches, narrows } from '../../console/app/filter.js';
 import { item } from './items.mjs';
 
@@ -78,7 +78,7 @@ test('mine is what I claimed, or acknowledged while nobody else is on it', () =>
 test('counts are of all alerts, and a lapsed claim counts as new', () => {
   const claim = { by: 'bob', since: '2026-11-21T19:50:00.000Z', until: '2026-11-21T19:52:00.000Z' };
   const sums = counts([item('a', {}, { state: 'claimed', claim }), item('b', { severity: 'low', rule: 'power.low' })], context);
-  assert.deepEqual(sums, { all: 2, mine: 0, severity: { critical: 1, low: 1 }, handling: { new: 2 }, family: { zone: 1, power: 1 } });
+  assert.deepEqual(sums, { all: 2, mine: 0, urgent: 1, severity: { critical: 1, low: 1 }, handling: { new: 2 }, family: { zone: 1, power: 1 } });
 });
 
 test('while the list is held nothing that is drawn moves', () => {
@@ -98,6 +98,31 @@ test('while the list is held nothing that is drawn moves', () => {
   assert.equal(it.get('a'), undefined);
   it.stale();
   assert.equal(it.breathe(), false, 'the same list again is no movement');
+});
+
+test('a claim that lapses makes the board look again, once', () => {
+  const claim = { by: 'bob', since: '2026-11-21T19:58:30.000Z', until: '2026-11-21T20:00:30.000Z' };
+  let now = NOW;
+  const it = new Board(() => ({ me: 'ann', now }));
+  it.load([item('a', {}, { state: 'claimed', claim })]);
+  it.tick(now);
+  assert.deepEqual(it.counts().handling, { claimed: 1 });
+  now += 31000;
+  it.tick(now);
+  assert.deepEqual(it.counts().handling, { new: 1 });
+  const before = it.counts();
+  it.tick(now + 1000);
+  assert.equal(it.counts(), before, 'nothing is counted anew without a reason');
+});
+
+test('only a renewal of my own claim is no change', () => {
+  const claim = { by: 'ann', since: '2026-11-21T19:58:30.000Z', until: '2026-11-21T20:00:30.000Z' };
+  const renewed = { ...claim, until: '2026-11-21T20:01:00.000Z' };
+  const was = item('a', {}, { version: 2, state: 'claimed', claim }).handling;
+  assert.ok(onlyRenewed(was, { ...was, version: 3, claim: renewed }, 'ann'));
+  assert.ok(!onlyRenewed(was, { ...was, version: 3, claim: renewed }, 'bob'));
+  assert.ok(!onlyRenewed(was, { ...was, version: 3 }, 'ann'), 'somebody wrote a note');
+  assert.ok(!onlyRenewed(was, { ...was, version: 4, claim: renewed }, 'ann'));
 });
 
 test('a closed alert does not come in again as new', () => {

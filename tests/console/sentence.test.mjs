@@ -83,8 +83,8 @@ test('what others did meanwhile is told in sentences', () => {
   const after = item('a', { status: 'ended' }, { version: 3, state: 'acknowledged', acknowledged, claim });
   const told = differences(before, after, 'ann', NOW);
   assert.equal(told.length, 3);
-  assert.match(told[0], /^Bob acknowledged it at \d\d:\d\d:50\.$/);
-  assert.equal(told[1], 'Bob claimed it 30 s ago.');
+  assert.match(told[0], /^bob acknowledged it at \d\d:\d\d:50\.$/);
+  assert.equal(told[1], 'bob claimed it 30 s ago.');
   assert.equal(told[2], 'The condition is ended now.');
   assert.deepEqual(differences(before, item('a', {}, { version: 2 }), 'ann', NOW), ['Something was noted on it.']);
   assert.deepEqual(differences(before, before, 'ann', NOW), []);

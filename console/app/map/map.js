@@ -126,6 +126,8 @@ export class WearerMap {
   show({ points, alert, from, until, wearer, fly }) {
     const feature = alert?.zone ? this.zone(alert.zone) : null;
     this.track.set(points, alert, feature);
+    // Evidence is above the wearer's present place; a mere track is below it.
+    this.map.getPane('layer-1').style.zIndex = this.track.evidence.size > 0 ? '450' : '420';
     const span = `${clockShort(from)} to ${clockShort(until)}`;
     const text = points.length === 0 ? 'no position in this hour' : `track ${span}, ${points.length} fixes`;
     fill(this.caption, [h('div', { class: 'words' }, h('b', {}, wearer), ' ', h('span', {}, text)),
