@@ -19,7 +19,7 @@ export function timeOf(at, fine = false) {
 export class Detail {
   /**
    * @param {HTMLElement} element
-   * @param {{zoneName: (id: string) => string, personName: (id: string) => string, back: () => void, toMap: () => void}} parts
+   * @param {{zoneName: (id: string) => string, personName: (id: string) => string, back: () => void}} parts
    */
   constructor(element, parts) {
     this.element = element;

@@ -50,7 +50,8 @@ export class Queue {
     this.severityFilters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Severity' });
     this.handlingFilters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Handling' });
     this.family = h('select', { 'aria-label': 'Rule family', on: { change: () => this.filtered((filter) => { filter.family = new Set(this.family.value ? [this.family.value] : []); }) } });
-    this.count = h('span', {});
+    this.count = h('span', { class: 'count' });
+    this.clear = h('button', { class: 'clear', type: 'button', hidden: true, on: { click: () => this.clearFilter() } }, 'Show all');
     this.list = h('div', {
       class: 'list', id: 'queue-list', role: 'listbox', tabindex: '0', 'aria-label': 'Unhandled alerts, worst first',
       on: { pointermove: () => { this.pointerAt = steady(); }, pointerleave: () => { this.pointerAt = -Infinity; }, click: (event) => this.clicked(event) },
@@ -59,7 +60,7 @@ export class Queue {
     this.empty = h('div', { class: 'empty', hidden: true });
     fill(element, [
       h('div', { class: 'head' },
-        h('div', { class: 'title' }, h('h2', {}, 'Alerts'), this.count, this.longest),
+        h('div', { class: 'title' }, h('h2', {}, 'Alerts'), this.count, this.clear, this.longest),
         h('div', { class: 'search' }, this.search, this.family, this.order),
         this.severityFilters, this.handlingFilters),
       h('div', { class: 'listed' }, this.pill, this.list, this.empty),
@@ -77,11 +78,9 @@ export class Queue {
       return h('button', { class: 'filter', type: 'button', data: { kind, value }, on: { click: () => toggle(kind, value) } }, sign, title, number);
     };
     fill(this.severityFilters, SEVERITIES.slice(0, 4).map((it) => button('severity', it, it, mark(it))));
-    this.clear = h('button', { class: 'filter clear', type: 'button', hidden: true, on: { click: () => this.clearFilter() } }, 'show all');
     fill(this.handlingFilters, [
       UNHANDLED.map((it) => button('handling', it, it)),
       h('button', { class: 'filter', type: 'button', data: { kind: 'mine' }, on: { click: () => this.filtered((filter) => { filter.mine = !filter.mine; }) } }, 'mine', h('b', {})),
-      this.clear,
     ]);
     fill(this.family, [h('option', { value: '' }, 'all rules'), FAMILIES.map((it) => h('option', { value: it.id }, it.title))]);
   }

@@ -173,6 +173,7 @@ export function freshness({ now, receivedAt, lagMs, silentMs }) {
   const dry = Number.isFinite(receivedAt) ? Math.max(0, now - receivedAt) : NaN;
   const bad = silentMs > FRESH.silentBad || lagMs > FRESH.lagBad || dry > FRESH.dryBad;
   const doubtful = silentMs > FRESH.silentDoubtful || lagMs > FRESH.lagDoubtful || dry > FRESH.dryDoubtful;
-  const text = Number.isFinite(dry) ? `data ${age(dry)} old` : 'no data yet';
+  const late = lagMs > FRESH.lagDoubtful ? `${age(lagMs)} behind` : `data ${age(dry)} old`;
+  const text = Number.isFinite(dry) ? late : 'no data yet';
   return { age: dry, grade: bad ? 'bad' : doubtful ? 'doubtful' : 'good', text };
 }

@@ -113,6 +113,7 @@ test('the picture is doubtful when the service is quiet, behind, or nothing arri
   check({ receivedAt: NOW - 61000 }, 'doubtful');
   check({ receivedAt: NaN }, 'good');
   assert.equal(freshness({ now: NOW, receivedAt: NOW - 2000, lagMs: 0, silentMs: 0 }).text, 'data 2 s old');
+  assert.equal(freshness({ now: NOW, receivedAt: NOW, lagMs: 42000, silentMs: 0 }).text, '42 s behind');
   assert.equal(freshness({ now: NOW, receivedAt: NaN, lagMs: 0, silentMs: 0 }).text, 'no data yet');
 });
 
