@@ -6,13 +6,17 @@
 
 mod config;
 mod definitions;
+mod demo;
 mod findings;
+mod fleet;
 mod locate;
 mod migrate;
 mod output;
 mod replay;
 mod roster;
+mod serve;
 mod service;
+mod show;
 mod simulate;
 mod zones;
 
@@ -44,6 +48,10 @@ pub struct Words {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Everything embedded: endpoint, database, simulated caseload, page; prints the address and a token
+    Demo(demo::Arguments),
+    /// The service, as its configuration says
+    Serve(serve::Arguments),
     /// Play a feed through the engine in virtual time; no service needed
     Replay(replay::Arguments),
     /// Say which zones contain the points of a CSV, and how far their boundaries are
@@ -89,6 +97,8 @@ impl Words {
     /// When it failed; the chain says why.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let result = match self.command {
+            Command::Demo(arguments) => demo::run(&arguments),
+            Command::Serve(arguments) => serve::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Locate(arguments) => locate::run(&arguments),
             Command::Simulate(arguments) => simulate::run(&arguments),

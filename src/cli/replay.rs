@@ -1,9 +1,10 @@
 //! `bailiwick replay`: a feed through the engine in virtual time.
 //!
-//! Prints a timeline for people, effects as NDJSON for programs, or final episodes.
+//! Prints a timeline for people, effects as NDJSON for programs, or final episodes; or shows the feed on the page.
 //! Deliberately absent: what a replay means (see `crate::replay`).
 
 use std::io::BufReader;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,14 +13,18 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::definitions::{self, ZoneFiles};
 use crate::cli::output::{Output, remark};
+use crate::cli::show::{self, Act, Show};
 use crate::cli::{Format, counted, name};
 use crate::config::reading;
 use crate::model::effect::{Effect, EffectBody};
+use crate::model::event::Event;
 use crate::model::id::{AgencyId, ZoneId};
 use crate::model::time::Timestamp;
+use crate::pipeline::delivery::{Content, Received};
 use crate::replay::episodes::{Episode, Episodes};
 use crate::replay::timeline::Timeline;
 use crate::replay::{Definitions, Item, Order, intake, run as play};
+use crate::web::SPEED_MAX;
 use crate::wire::effect;
 use crate::wire::feed::FeedReader;
 use crate::wire::topic::DEFAULT_ROOT;
@@ -52,6 +57,20 @@ pub(super) struct Arguments {
     /// Print the final episodes of the rules on the device clock, as the feed in order would end
     #[arg(long)]
     episodes: bool,
+    /// Show the feed on the page, read-only, with pause and speed, instead of printing
+    #[arg(long, conflicts_with = "episodes")]
+    serve: bool,
+    /// Address of the page, with --serve
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        requires = "serve"
+    )]
+    listen: SocketAddr,
+    /// Seconds of the feed in one second to begin with, with --serve
+    #[arg(long, value_name = "X", default_value_t = 60.0, requires = "serve")]
+    speed: f64,
     /// text: a timeline; json: effects, or episodes, one a line
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -79,6 +98,9 @@ impl From<By> for Order {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let roster = arguments.roster.as_deref();
     let definitions = definitions::all(&arguments.zones, roster, arguments.rules.as_deref())?;
+    if arguments.serve {
+        return show(arguments, definitions);
+    }
     let items = read(&arguments.feeds, &arguments.root)?;
     if arguments.episodes {
         episodes(&definitions, items, arguments.format)?;
@@ -91,6 +113,52 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the feed on the page.
+fn show(arguments: &Arguments, definitions: Definitions) -> anyhow::Result<ExitCode> {
+    if !(arguments.speed > 0.0 && arguments.speed <= SPEED_MAX) {
+        let speed = arguments.speed;
+        bail!("--speed is {speed}; expected more than 0 and at most {SPEED_MAX}");
+    }
+    let items = read(&arguments.feeds, &arguments.root)?;
+    let agency = items.first().map(|item| item.agency.clone());
+    show::run(Show {
+        definitions,
+        acts: acts(items, arguments.order),
+        agency: agency.context("the feed is empty")?,
+        listen: arguments.listen,
+        speed: arguments.speed,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What happens when: by receive time, or by device time where there is none or that order is asked for.
+fn acts(items: Vec<Item>, order: By) -> Vec<(Timestamp, Act)> {
+    let timed = order == By::Arrival && items.iter().all(|item| item.received_at.is_some());
+    let mut acts: Vec<(Timestamp, Act)> = Vec::with_capacity(items.len());
+    for item in items {
+        let received_at = item.received_at.filter(|_| timed);
+        let (at, act) = match (item.event, item.raw) {
+            (Event::Report { agency, report }, Some(raw)) => {
+                let at = received_at.unwrap_or(report.at);
+                let report = *report;
+                let content = Content {
+                    reports: vec![Received { report, raw }],
+                    unreadable: Vec::new(),
+                };
+                (at, Act::Message(agency, Box::new(content)))
+            }
+            // Without receive times there is no telling when something changed.
+            (event, _) => match received_at {
+                Some(at) => (at, Act::Change(event)),
+                None => continue,
+            },
+        };
+        acts.push((at, act));
+    }
+    acts.sort_by_key(|(at, _)| *at);
+    acts
 }
 
 /// Reads the feeds. What can't be read is told and left out.

@@ -38,6 +38,7 @@ pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
                             agency: agency.clone(),
                             report: Box::new(received.report),
                         },
+                        raw: Some(received.raw),
                     }));
                 taken.problems.extend(
                     content
@@ -60,6 +61,7 @@ pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
                 received_at,
                 agency: agency.clone(),
                 event,
+                raw: None,
             }),
             Ok(Entered::History(_)) => {}
             Err(error) => taken.problems.push(format!("line {line}: {error}")),

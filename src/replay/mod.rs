@@ -13,6 +13,8 @@ pub mod timeline;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::engine::Engine;
 use crate::model::effect::Effect;
 use crate::model::event::{Event, ZoneChange};
@@ -42,6 +44,8 @@ pub struct Item {
     pub agency: AgencyId,
     /// What it is.
     pub event: Event,
+    /// The device's bytes, for a report.
+    pub raw: Option<Bytes>,
 }
 
 /// In which order a feed is replayed.
