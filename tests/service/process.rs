@@ -1,0 +1,172 @@
+//! `bailiwick serve` as a process of its own, in a private folder, on ports that the system chose.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use bailiwick::config::SecretSha256;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
+
+/// Limit of every wait. Only a failing test gets near it.
+pub(crate) const LIMIT: Duration = Duration::from_mins(2);
+
+/// The token of every service here.
+pub(crate) const TOKEN: &str = "a-token-made-for-this-test-only";
+
+/// Waits for something that must happen.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(LIMIT, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen within {LIMIT:?}"))
+}
+
+/// Writes a configuration, with an endpoint that lets anybody on this computer in.
+pub(crate) fn configure(folder: &Path, zones: &str, roster: &str) {
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
+    write("zones.geojson", zones);
+    write("roster.toml", roster);
+    let digest = hex::encode(SecretSha256::of(TOKEN).bytes());
+    let database = folder.join("service.db");
+    write(
+        "bailiwick.toml",
+        &format!(
+            r#"
+[database]
+url = "sqlite:{}"
+[endpoint]
+listen = "127.0.0.1:0"
+anonymous = "demo"
+[web]
+listen = "127.0.0.1:0"
+[[token]]
+name = "tester"
+sha256 = "{digest}"
+agency = "demo"
+scope = "admin"
+[[agency]]
+id = "demo"
+zones = ["zones.geojson"]
+roster = "roster.toml"
+[log]
+format = "json"
+"#,
+            database.display()
+        ),
+    );
+}
+
+/// A running service.
+pub(crate) struct Service {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    /// Where devices report.
+    pub(crate) mqtt: SocketAddr,
+    /// Where people look.
+    pub(crate) page: SocketAddr,
+}
+
+/// Starts a process; it may be killed before it says that it is ready.
+pub(crate) struct Starting {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+}
+
+impl Starting {
+    /// Starts it on a folder with a configuration.
+    pub(crate) fn new(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bailiwick"))
+            .arg("serve")
+            .arg("--config")
+            .arg(folder.join("bailiwick.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the service starts");
+        let stderr = child.stderr.take().expect("its standard error is ours");
+        Self {
+            child,
+            lines: BufReader::new(stderr).lines(),
+        }
+    }
+
+    /// Kills it, wherever it is.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    /// Waits until it takes connections.
+    pub(crate) async fn ready(mut self) -> Service {
+        let mut said = Vec::new();
+        let ready = async {
+            loop {
+                let line = self.lines.next_line().await.expect("its log can be read");
+                let line = line.unwrap_or_else(|| panic!("it ended: {}", said.join("\n")));
+                let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                complain(&entry);
+                if entry["message"] == "the service is ready" {
+                    return entry;
+                }
+                said.push(line);
+            }
+        };
+        let entry = within("the start of the service", ready).await;
+        let address = |key: &str| -> SocketAddr {
+            let text = entry[key].as_str().expect("an address in the log");
+            text.parse().expect("an address in the log")
+        };
+        Service {
+            mqtt: address("mqtt"),
+            page: address("page"),
+            child: self.child,
+            lines: self.lines,
+        }
+    }
+}
+
+/// An error in the log is a fault of ours.
+fn complain(entry: &serde_json::Value) {
+    assert_ne!(entry["level"], "ERROR", "the service says: {entry}");
+}
+
+impl Service {
+    /// Kills it.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        let id = self.child.id().expect("it runs");
+        let mut asked = Command::new("kill");
+        asked.arg("-TERM").arg(id.to_string());
+        assert!(asked.status().await.expect("kill runs").success());
+        let ended = async {
+            while let Some(line) = self.lines.next_line().await.expect("its log can be read") {
+                complain(&serde_json::from_str(&line).unwrap_or_default());
+            }
+            self.child.wait().await.expect("it can be waited for")
+        };
+        let status = within("the end of the service", ended).await;
+        assert!(status.success(), "it ended with {status}");
+    }
+
+    /// What a GET answers, as JSON.
+    pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
+        let url = format!("http://{}{path}", self.page);
+        let asked = tokio::task::spawn_blocking(move || {
+            let bearer = format!("Bearer {TOKEN}");
+            let mut answer = ureq::get(&url)
+                .header("authorization", &bearer)
+                .call()
+                .unwrap_or_else(|error| panic!("{url}: {error}"));
+            answer.body_mut().read_json().expect("JSON")
+        });
+        within("an answer", asked).await.expect("no panic")
+    }
+}
