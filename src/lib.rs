@@ -13,10 +13,15 @@ pub mod desk;
 
 pub mod wire;
 
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod ingest;
+pub mod notify;
 pub mod pipeline;
 pub mod replay;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+
+pub mod cli;

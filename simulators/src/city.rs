@@ -8,6 +8,26 @@ use crate::map::{self, Road, Site};
 use crate::scenario::CityName;
 use crate::streets::{EdgeSet, Mode, Streets};
 
+const ROADS: &[u8] = include_bytes!("../data/liechtenstein/roads.geojson.gz");
+const AREAS: &[u8] = include_bytes!("../data/liechtenstein/areas.geojson.gz");
+const PLACES: &[u8] = include_bytes!("../data/liechtenstein/pois.geojson.gz");
+const BUILDINGS: &[u8] = include_bytes!("../data/liechtenstein/buildings.geojson.gz");
+
+/// Who is to be named beside every map of the city.
+pub const MAP_ATTRIBUTION: &str = "© OpenStreetMap contributors (ODbL)";
+
+/// The maps of which a city is made: name and packed GeoJSON, what lies lowest first.
+pub fn map_layers(city: CityName) -> Vec<(&'static str, &'static [u8])> {
+    match city {
+        CityName::Liechtenstein => vec![
+            ("areas", AREAS),
+            ("buildings", BUILDINGS),
+            ("roads", ROADS),
+            ("places", PLACES),
+        ],
+    }
+}
+
 /// A home's outline covers at least and at most this much, in square metres: no sheds, no halls.
 const HOME_M2: std::ops::Range<f64> = 60.0..450.0;
 
@@ -68,13 +88,11 @@ impl City {
             lon: 9.53,
             lat: 47.15,
         });
-        let roads = map::roads(include_bytes!("../data/liechtenstein/roads.geojson.gz"));
+        let roads = map::roads(ROADS);
         let streets = Streets::new(&roads, &frame);
-        let mut sites = map::sites(include_bytes!("../data/liechtenstein/areas.geojson.gz"));
-        sites.extend(map::sites(include_bytes!(
-            "../data/liechtenstein/pois.geojson.gz"
-        )));
-        let buildings = map::sites(include_bytes!("../data/liechtenstein/buildings.geojson.gz"));
+        let mut sites = map::sites(AREAS);
+        sites.extend(map::sites(PLACES));
+        let buildings = map::sites(BUILDINGS);
         let sorter = Sorter {
             frame: &frame,
             streets: &streets,

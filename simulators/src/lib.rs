@@ -52,6 +52,7 @@ mod walk;
 mod world;
 mod zone_file;
 
+pub use city::{MAP_ATTRIBUTION, map_layers};
 pub use civil::{instant_from_rfc3339, rfc3339};
 pub use messages::{Message, Messages};
 pub use scenario::{InvalidScenario, Scenario, library};

@@ -435,7 +435,7 @@ fn scene<'a>(
     report: &Report,
 ) -> Scene<'a> {
     Scene {
-        cause: Cause::Report(report.id()),
+        cause: Cause::Report(report.id(), report.seq),
         ..timed_scene(step, parameters, zones)
     }
 }

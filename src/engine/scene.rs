@@ -7,7 +7,7 @@ use crate::engine::wearer::Wearer;
 use crate::engine::zones::ZoneBook;
 use crate::model::alert::Reason;
 use crate::model::effect::{Effect, EffectBody};
-use crate::model::id::{AgencyId, Anchor, DeviceId, ObligationId, ReportId, ReportKey, WearerId};
+use crate::model::id::{AgencyId, Anchor, DeviceId, ObligationId, ReportId, WearerId};
 use crate::model::parameters::Parameters;
 use crate::model::time::{Timestamp, Window};
 
@@ -33,8 +33,8 @@ pub(super) struct Scene<'a> {
 /// What caused a judgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// A report.
-    Report(ReportId),
+    /// A report, and the device's number of it.
+    Report(ReportId, Option<u64>),
     /// A deadline, or a change by people.
     Time,
 }
@@ -53,14 +53,7 @@ impl Scene<'_> {
     pub(super) fn emit(&mut self, wearer: Option<&WearerId>, at: Timestamp, body: EffectBody) {
         let (device, seq) = match &self.cause {
             Cause::Time => (None, None),
-            Cause::Report(ReportId {
-                device,
-                key: ReportKey::Numbered { seq, .. },
-            }) => (Some(device), Some(*seq)),
-            Cause::Report(ReportId {
-                device,
-                key: ReportKey::Unnumbered { .. },
-            }) => (Some(device), None),
+            Cause::Report(report, seq) => (Some(&report.device), *seq),
         };
         self.effects.push(Effect {
             agency: self.agency.clone(),
@@ -75,7 +68,7 @@ impl Scene<'_> {
     /// The device whose report caused it.
     pub(super) fn device(&self) -> Option<&DeviceId> {
         match &self.cause {
-            Cause::Report(report) => Some(&report.device),
+            Cause::Report(report, _) => Some(&report.device),
             Cause::Time => None,
         }
     }
@@ -83,7 +76,7 @@ impl Scene<'_> {
     /// What an alert raised now is anchored to.
     pub(super) fn anchor(&self, due: Timestamp) -> Anchor {
         match &self.cause {
-            Cause::Report(report) => Anchor::Report(report.clone()),
+            Cause::Report(report, _) => Anchor::Report(report.clone()),
             Cause::Time => Anchor::Deadline(due),
         }
     }
@@ -91,7 +84,7 @@ impl Scene<'_> {
     /// A reason with what every reason has; the deadline of a judgement by time says when we were blind before it.
     pub(super) fn reason(&self) -> Reason {
         let (reports, blind) = match &self.cause {
-            Cause::Report(report) => (vec![report.clone()], None),
+            Cause::Report(report, _) => (vec![report.clone()], None),
             Cause::Time => (Vec::new(), self.hold.map(|hold| hold.blind)),
         };
         Reason {

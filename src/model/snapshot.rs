@@ -110,6 +110,8 @@ pub struct Sighting {
     pub fix: Fix,
     /// The report.
     pub report: ReportId,
+    /// The device's number of it, which a report without a boot has as well.
+    pub seq: Option<u64>,
 }
 
 /// Which boundary a presence is about.

@@ -11,6 +11,7 @@ mod rows;
 mod sqlite;
 
 use std::fmt;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -424,6 +425,14 @@ pub async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), StoreError> 
         problem: problem.to_owned(),
         source: None,
     })
+}
+
+/// Whether a database file may be taken away: nobody has it open.
+///
+/// # Errors
+/// `Open` when somebody has.
+pub fn is_free(path: &Path) -> Result<(), StoreError> {
+    sqlite::is_free(path)
 }
 
 /// A URL without user, password and parameters.

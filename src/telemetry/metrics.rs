@@ -6,6 +6,7 @@
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
 mod ingest;
+pub mod notify;
 pub mod pipeline;
 mod web;
 
@@ -115,7 +116,12 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    let parts = [ingest::METRICS, pipeline::METRICS, web::METRICS];
+    let parts = [
+        ingest::METRICS,
+        pipeline::METRICS,
+        web::METRICS,
+        notify::METRICS,
+    ];
     parts.into_iter().flatten().copied()
 }
 
@@ -199,6 +205,7 @@ pub struct Metrics {
     registry: Registry,
     ingest: Arc<Ingest>,
     pipeline: Arc<pipeline::Pipeline>,
+    notify: Arc<notify::Notify>,
     web: Arc<Web>,
 }
 
@@ -216,6 +223,7 @@ impl Metrics {
         Self {
             ingest: Arc::new(Ingest::new(&handles)),
             pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
+            notify: Arc::new(notify::Notify::new(&handles)),
             web: Arc::new(Web::new(&handles)),
             registry,
         }
@@ -234,6 +242,11 @@ impl Metrics {
     /// The handles of the pipeline.
     pub fn pipeline(&self) -> Arc<pipeline::Pipeline> {
         Arc::clone(&self.pipeline)
+    }
+
+    /// The handles of notification.
+    pub fn notify(&self) -> Arc<notify::Notify> {
+        Arc::clone(&self.notify)
     }
 
     /// All numbers in the text format of Prometheus.

@@ -22,7 +22,7 @@ const QUOTED_LENGTH_MAX: usize = 40;
 
 /// A value of a document.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Counted from 1; none where the format has no lines.
     line: Option<usize>,
     data: Data,
@@ -40,7 +40,7 @@ enum Data {
 
 impl Node {
     /// Reads TOML; a text that is not TOML is a problem with its line.
-    pub(super) fn from_toml(text: &str, problems: &Problems) -> Option<Self> {
+    pub(crate) fn from_toml(text: &str, problems: &Problems) -> Option<Self> {
         let lines: Vec<usize> = text.match_indices('\n').map(|(offset, _)| offset).collect();
         let line = |offset: usize| lines.partition_point(|end| *end < offset) + 1;
         match DeTable::parse(text) {
@@ -54,7 +54,7 @@ impl Node {
     }
 
     /// Reads JSON; a text that is not JSON is a problem.
-    pub(super) fn from_json(text: &str, problems: &Problems) -> Option<Self> {
+    pub(crate) fn from_json(text: &str, problems: &Problems) -> Option<Self> {
         match serde_json::from_str(text) {
             Ok(value) => from_json_value(value),
             Err(error) => {
@@ -75,7 +75,7 @@ impl Node {
     }
 
     /// A text of reasonable length.
-    pub(super) fn text(&self) -> Result<&str, String> {
+    pub(crate) fn text(&self) -> Result<&str, String> {
         match &self.data {
             Data::Text(text) if text.chars().count() > TEXT_LENGTH_MAX => {
                 Err(format!("is longer than {TEXT_LENGTH_MAX} characters"))
@@ -88,12 +88,12 @@ impl Node {
     }
 
     /// An id.
-    pub(super) fn id<T>(&self, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, String> {
+    pub(crate) fn id<T>(&self, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, String> {
         parse(self.text()?).map_err(|error| error.to_string())
     }
 
     /// One word of a closed list.
-    pub(super) fn word<T: fmt::Display>(
+    pub(crate) fn word<T: fmt::Display>(
         &self,
         parse: fn(&str) -> Option<T>,
         all: &[T],
@@ -106,12 +106,12 @@ impl Node {
     }
 
     /// An instant.
-    pub(super) fn instant(&self) -> Result<Timestamp, String> {
+    pub(crate) fn instant(&self) -> Result<Timestamp, String> {
         Timestamp::parse(self.text()?).map_err(|error| error.to_string())
     }
 
     /// A length of time.
-    pub(super) fn span(&self) -> Result<Span, String> {
+    pub(crate) fn span(&self) -> Result<Span, String> {
         let text = self.text()?;
         duration::parse(text).ok_or_else(|| {
             format!(
@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// A number; never infinite.
-    pub(super) fn number(&self) -> Result<f64, String> {
+    pub(crate) fn number(&self) -> Result<f64, String> {
         match &self.data {
             // Whole numbers beyond this are no number that a file of ours holds.
             Data::Integer(whole) => i32::try_from(*whole)
@@ -138,7 +138,7 @@ impl Node {
     }
 
     /// A whole number.
-    pub(super) fn whole(&self) -> Result<i64, String> {
+    pub(crate) fn whole(&self) -> Result<i64, String> {
         match &self.data {
             Data::Integer(whole) => Ok(*whole),
             Data::Number(_) => Err("is not whole; expected a whole number".to_owned()),
@@ -149,7 +149,7 @@ impl Node {
     }
 
     /// True or false.
-    pub(super) fn flag(&self) -> Result<bool, String> {
+    pub(crate) fn flag(&self) -> Result<bool, String> {
         match &self.data {
             Data::Flag(flag) => Ok(*flag),
             Data::Text(_) | Data::Integer(_) | Data::Number(_) | Data::List(_) | Data::Table(_) => {
@@ -159,7 +159,7 @@ impl Node {
     }
 
     /// A list.
-    pub(super) fn list(&self) -> Result<&[Self], String> {
+    pub(crate) fn list(&self) -> Result<&[Self], String> {
         match &self.data {
             Data::List(list) => Ok(list),
             Data::Text(_) | Data::Integer(_) | Data::Number(_) | Data::Flag(_) | Data::Table(_) => {
@@ -179,7 +179,7 @@ impl Node {
 }
 
 /// The beginning of a text, as it is repeated in a message.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let start: String = text.chars().take(QUOTED_LENGTH_MAX).collect();
     format!("{start:?}")
 }
@@ -249,7 +249,7 @@ fn from_json_value(value: serde_json::Value) -> Option<Node> {
 }
 
 /// A table while it is read: which keys were asked for, and where its problems go.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     entries: &'a BTreeMap<String, Node>,
     problems: &'a Problems,
     spot: Spot,
@@ -260,7 +260,7 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// The whole document as a table; none, and a problem, where it is something else.
-    pub(super) fn of_document(node: &'a Node, problems: &'a Problems) -> Option<Self> {
+    pub(crate) fn of_document(node: &'a Node, problems: &'a Problems) -> Option<Self> {
         match node.entries() {
             Ok(entries) => Some(Self {
                 entries,
@@ -277,17 +277,17 @@ impl<'a> Table<'a> {
     }
 
     /// Names the entry that this table is, such as `wearer W-17`.
-    pub(super) fn name(&mut self, entry: String) {
+    pub(crate) fn name(&mut self, entry: String) {
         self.spot.entry = entry;
     }
 
     /// Where this table stands.
-    pub(super) fn spot(&self) -> &Spot {
+    pub(crate) fn spot(&self) -> &Spot {
         &self.spot
     }
 
     /// A problem of one key.
-    pub(super) fn problem(&self, key: &str, message: impl fmt::Display) {
+    pub(crate) fn problem(&self, key: &str, message: impl fmt::Display) {
         let line = self
             .entries
             .get(key)
@@ -302,7 +302,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether a key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
@@ -313,7 +313,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, where it is there and can be read.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&'a Node) -> Result<T, String>,
@@ -324,7 +324,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key that must be there.
-    pub(super) fn need<T>(
+    pub(crate) fn need<T>(
         &mut self,
         key: &'static str,
         expected: &str,
@@ -338,7 +338,7 @@ impl<'a> Table<'a> {
     }
 
     /// A table within this one, where it is there.
-    pub(super) fn table(&mut self, key: &'static str) -> Option<Self> {
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
         let node = self.get(key)?;
         self.read(key, Node::entries).map(|entries| Self {
             entries,
@@ -353,7 +353,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables of a list of tables, none where the key is absent.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+    pub(crate) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         let nodes = self.read(key, Node::list).unwrap_or_default();
         let mut tables = Vec::new();
         for (node, number) in nodes.iter().zip(1..) {
@@ -385,7 +385,7 @@ impl<'a> Table<'a> {
     }
 
     /// All pairs of key and text, whatever the keys are called.
-    pub(super) fn free_texts(self) -> BTreeMap<String, String> {
+    pub(crate) fn free_texts(self) -> BTreeMap<String, String> {
         let mut texts = BTreeMap::new();
         for (key, node) in self.entries {
             match node.text() {
@@ -397,7 +397,7 @@ impl<'a> Table<'a> {
     }
 
     /// Refuses the keys that nobody asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         for key in self
             .entries
             .keys()

@@ -6,10 +6,10 @@
 use crate::model::time::Span;
 
 /// Longest length: ten years. Longer ones are mistakes of a unit.
-pub(super) const LONGEST: Span = Span::days(3660);
+pub(crate) const LONGEST: Span = Span::days(3660);
 
 /// What is expected, for messages.
-pub(super) const EXPECTED: &str =
+pub(crate) const EXPECTED: &str =
     "expected a number and a unit such as 72h, 30m, 90s or 3d, at most 3660d";
 
 /// Units and their lengths, the longest first.
@@ -22,7 +22,7 @@ const UNITS: [(&str, Span); 5] = [
 ];
 
 /// Reads a length of time.
-pub(super) fn parse(text: &str) -> Option<Span> {
+pub(crate) fn parse(text: &str) -> Option<Span> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
     let (_, length) = UNITS.iter().find(|(name, _)| *name == unit)?;
@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str) -> Option<Span> {
 }
 
 /// Writes a length of time in the longest unit that divides it; `parse` reads it back.
-pub(super) fn text(span: Span) -> String {
+pub(crate) fn text(span: Span) -> String {
     let millis = span.as_millis();
     let fits = |(_, length): &&(&str, Span)| millis != 0 && millis % length.as_millis() == 0;
     match UNITS.iter().find(fits) {

@@ -26,7 +26,7 @@ pub struct FileProblem {
 
 impl FileProblem {
     /// A problem of a line, or of the file as a whole.
-    pub(super) fn of_line(file: &str, line: Option<usize>, message: impl fmt::Display) -> Self {
+    pub(crate) fn of_line(file: &str, line: Option<usize>, message: impl fmt::Display) -> Self {
         Self {
             file: file.to_owned(),
             line,
@@ -54,27 +54,27 @@ impl fmt::Display for FileProblem {
 
 /// The problems of one file, as they are found; shared by the readers of its parts.
 #[derive(Debug)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     file: String,
     list: RefCell<Vec<FileProblem>>,
 }
 
 /// Where a problem stands: its entry and line.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Spot {
-    pub(super) line: Option<usize>,
-    pub(super) entry: String,
+pub(crate) struct Spot {
+    pub(crate) line: Option<usize>,
+    pub(crate) entry: String,
 }
 
 impl Problems {
-    pub(super) fn new(file: &str) -> Self {
+    pub(crate) fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
             list: RefCell::default(),
         }
     }
 
-    pub(super) fn add(&self, spot: &Spot, part: impl fmt::Display, message: impl fmt::Display) {
+    pub(crate) fn add(&self, spot: &Spot, part: impl fmt::Display, message: impl fmt::Display) {
         self.list.borrow_mut().push(FileProblem {
             file: self.file.clone(),
             line: spot.line,
@@ -85,17 +85,17 @@ impl Problems {
     }
 
     /// A problem of the file as a whole.
-    pub(super) fn add_to_file(&self, line: Option<usize>, message: impl fmt::Display) {
+    pub(crate) fn add_to_file(&self, line: Option<usize>, message: impl fmt::Display) {
         let problem = FileProblem::of_line(&self.file, line, message);
         self.list.borrow_mut().push(problem);
     }
 
     /// How many there are so far: to see whether reading a part found any.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.list.borrow().len()
     }
 
-    pub(super) fn into_list(self) -> Vec<FileProblem> {
+    pub(crate) fn into_list(self) -> Vec<FileProblem> {
         self.list.into_inner()
     }
 }

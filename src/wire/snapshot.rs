@@ -91,6 +91,8 @@ struct SightingV1 {
     taken_at: Text<Timestamp>,
     received_at: Text<Timestamp>,
     report: Text<ReportId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -334,6 +336,7 @@ impl From<&Sighting> for SightingV1 {
             taken_at: Text(fix.taken_at),
             received_at: Text(fix.received_at),
             report: Text(sighting.report.clone()),
+            seq: sighting.seq,
         }
     }
 }
@@ -355,6 +358,7 @@ impl TryFrom<SightingV1> for Sighting {
                 received_at: v1.received_at.0,
             },
             report: v1.report.0,
+            seq: v1.seq,
         })
     }
 }

@@ -10,7 +10,10 @@
     reason = "a law that can't be tried has failed, and each looks at a few kinds of events and effects only"
 )]
 
+mod fences;
 mod journals;
+mod reference;
+mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,12 +170,19 @@ fn drained(journal: &[Stamped], position: u64) -> bool {
     !engine.is_draining()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 256,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/laws/regressions.txt"))),
+/// So many cases; one that fails is kept, and its seed printed.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/laws/regressions.txt",
+        ))),
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+proptest! {
+    #![proptest_config(config(256))]
 
     #[test]
     fn the_same_events_give_the_same_effects(journal in journal()) {

@@ -309,3 +309,31 @@ async fn unreadable_messages_have_a_limit_for_devices_and_for_each() {
         .unwrap();
     assert_eq!(rows, 8 + 2);
 }
+
+/// The file says where people are, and the log beside it as well.
+#[tokio::test]
+async fn a_new_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let database = Database::sqlite();
+    let opened = database.open().await;
+    let mut script = Script::begin(&*opened.store).await;
+    script.commit(&*opened.store).await;
+    let mut seen = 0;
+    for entry in fs::read_dir(database.path().parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.ends_with(".lock") {
+            continue;
+        }
+        seen += 1;
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(seen, 3, "the file, its log and its shared memory");
+    opened.close().await;
+    // Whoever gives it to others means it.
+    fs::set_permissions(database.path(), fs::Permissions::from_mode(0o640)).unwrap();
+    database.open().await.close().await;
+    let mode = fs::metadata(database.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}

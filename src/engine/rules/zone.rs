@@ -245,10 +245,10 @@ fn find(
 /// A side taken over from before a deadline is provisional until a fix after it says the same.
 fn grade(scene: &Scene<'_>, presence: &Presence, parameters: &PresenceParameters) -> Grade {
     match scene.cause {
-        Cause::Report(_) if presence::vote(&presence.last, parameters) == Some(presence.side) => {
+        Cause::Report(..) if presence::vote(&presence.last, parameters) == Some(presence.side) => {
             presence.grade
         }
-        Cause::Report(_) | Cause::Time => Grade::Provisional,
+        Cause::Report(..) | Cause::Time => Grade::Provisional,
     }
 }
 

@@ -68,6 +68,7 @@ impl Wearer {
                 Sighting {
                     fix,
                     report: report.id(),
+                    seq: report.seq,
                 },
             ),
             Err((refusal, detail)) => {
@@ -128,7 +129,10 @@ impl Wearer {
         };
         if doubt(Some(&held), &sighting, scene).is_none() {
             // The held one and this one agree: they win, and the held one is judged first, at its own time.
-            let cause = std::mem::replace(&mut scene.cause, Cause::Report(held.report.clone()));
+            let cause = std::mem::replace(
+                &mut scene.cause,
+                Cause::Report(held.report.clone(), held.seq),
+            );
             self.see(scene, &held);
             scene.cause = cause;
             return self.see(scene, &sighting);

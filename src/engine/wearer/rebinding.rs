@@ -72,6 +72,7 @@ impl Wearer {
                 ..sighting.fix
             },
             report: sighting.report.clone(),
+            seq: sighting.seq,
         };
         let known = self.facts.presence.get(&PresenceKey {
             zone: zone.zone().id.clone(),

@@ -1,4 +1,4 @@
-//! How fast one connection may report: a token bucket.
+//! How fast somebody may report: a token bucket.
 //!
 //! Values in and out, time as an argument. Nothing is refused: who is too fast goes into debt, and its socket is not read
 //! until the debt is paid. Deliberately absent: sleeping.
@@ -12,7 +12,7 @@ use super::settings::Pace;
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
 
-/// The bucket of one connection, kept as the instant at which it will be full again.
+/// A bucket, kept as the instant at which it will be full again.
 ///
 /// A report moves that instant on by its share of a second; who is further from it than a burst is in debt.
 #[derive(Debug)]

@@ -15,8 +15,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::answer::{self, Verdict};
 use super::client::Client;
 use super::frame::{Front, Unframed, front};
-use super::line::{Answer, End, Numbered, Pending};
-use super::pace::Bucket;
+use super::line::{Answer, End, Numbered, Pending, lock};
 use super::packet::{self, Packet, Publish, Qos, Untaken, Version};
 use super::rules::Source;
 use super::subscriptions::Wanted;
@@ -30,6 +29,9 @@ const CHUNK_MIN: usize = 2 * 1024;
 /// Bytes asked for at once from a busy one: some hundred reports.
 const CHUNK_MAX: usize = 64 * 1024;
 
+/// Bytes of a message that count like one report: three times what a full one takes.
+const REPORT_BYTES: usize = 1024;
+
 /// One client's reading end.
 #[derive(Debug)]
 pub(super) struct Reader<'c> {
@@ -37,7 +39,6 @@ pub(super) struct Reader<'c> {
     /// Longest time without a byte: a long packet on a slow link is no silence.
     silence: Duration,
     buffer: BytesMut,
-    bucket: Bucket,
     chunk: usize,
     /// When the bytes that are being worked on were read.
     now: Instant,
@@ -51,7 +52,6 @@ impl<'c> Reader<'c> {
             client,
             silence,
             buffer,
-            bucket: Bucket::new(client.identity.pace, now),
             chunk: CHUNK_MIN,
             now,
         }
@@ -152,14 +152,17 @@ impl<'c> Reader<'c> {
             }
             Packet::PubAck { id, taken } => {
                 metrics.packet(PacketKind::PubAck);
-                // An id that is not known is an old one, or a mistake that hurts nobody.
-                client.line.acknowledged(id, taken);
+                // An id that is not known is an old one, or a mistake that hurts nobody, at the pace of all that is unasked.
+                if !client.line.acknowledged(id, taken) {
+                    self.rest_after(1).await;
+                }
                 Ok(())
             }
             Packet::Subscribe { id, filters } => {
                 metrics.packet(PacketKind::Subscribe);
                 self.check_count(filters.len())?;
                 client.line.room().await;
+                let work = filters.len();
                 let verdicts: Vec<(Verdict, Qos)> = filters
                     .into_iter()
                     .map(|(text, qos)| (self.subscribe(text, qos), qos))
@@ -167,7 +170,7 @@ impl<'c> Reader<'c> {
                 client
                     .line
                     .answer(|out| answer::suback(client.version, id, &verdicts, out));
-                self.rest_after(1).await;
+                self.rest_after(work).await;
                 Ok(())
             }
             Packet::Unsubscribe { id, filters } => {
@@ -181,7 +184,7 @@ impl<'c> Reader<'c> {
                 client
                     .line
                     .answer(|out| answer::unsuback(client.version, id, &existed, out));
-                self.rest_after(1).await;
+                self.rest_after(existed.len()).await;
                 Ok(())
             }
             Packet::Ping => {
@@ -232,21 +235,21 @@ impl<'c> Reader<'c> {
     async fn publish(&mut self, publish: Publish) -> Result<(), End> {
         let client = self.client;
         client.line.room().await;
-        let reports = match client.identity.source(&publish.topic) {
+        let weight = match client.identity.source(&publish.topic) {
             Ok(source) => self.deliver(source, publish).await?,
             Err(refusal) => {
                 self.refuse(&publish, refusal)?;
                 1
             }
         };
-        self.rest_after(reports).await;
+        self.rest_after(weight).await;
         Ok(())
     }
 
     /// Leaves the socket alone for as long as the pace asks for after so many reports. Other packets that make work count
-    /// for one each.
+    /// for one each, subscriptions for one a filter.
     async fn rest_after(&mut self, reports: usize) {
-        let rest = self.bucket.take(reports, self.now);
+        let rest = lock(&self.client.identity.bucket).take(reports, self.now);
         if !rest.is_zero() {
             self.client.house.metrics.rate_limited(rest);
             sleep_until(self.now + rest).await;
@@ -260,7 +263,7 @@ impl<'c> Reader<'c> {
         let topic = str::from_utf8(&publish.topic).unwrap_or_default();
         let bytes = publish.payload.len();
         let content = decode(&source.agency, &source.device, topic, publish.payload);
-        let reports = content.reports.len();
+        let weight = weight(&content, bytes);
         self.count(&content);
         let numbered = self.numbered(&source, &content);
         let answer = if content.reports.is_empty() && content.unreadable.is_empty() {
@@ -288,7 +291,7 @@ impl<'c> Reader<'c> {
             bytes,
             numbered,
         });
-        Ok(reports.max(1))
+        Ok(weight)
     }
 
     fn count(&self, content: &Content) {
@@ -341,6 +344,12 @@ impl<'c> Reader<'c> {
         });
         Ok(())
     }
+}
+
+/// How many reports a message counts for: all that it brings, readable or not, and no less than its length asks for.
+fn weight(content: &Content, bytes: usize) -> usize {
+    let parts = content.reports.len() + content.unreadable.len();
+    parts.max(bytes / REPORT_BYTES).max(1)
 }
 
 /// Reads the first packet, or says why there is none: it is looked at only once all of it is there.

@@ -6,9 +6,12 @@
 //! absent: sockets, counting, and delays (see [`super::addresses`]).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use tokio::time::Instant;
 
 use super::answer::Verdict;
+use super::pace::Bucket;
 use super::packet::Connect;
 use super::settings::{Login, Pace, Role, SecretDigest, Settings};
 use crate::model::id::{AgencyId, DeviceId};
@@ -20,9 +23,16 @@ use crate::wire::topic::{Topic, TopicError, TopicFilter};
 pub(super) struct Rules {
     root: String,
     anonymous: Option<AgencyId>,
-    logins: BTreeMap<String, Login>,
-    device_pace: Pace,
+    logins: BTreeMap<String, Known>,
     gateway_pace: Pace,
+}
+
+/// A login, and how much it has reported of late.
+#[derive(Debug)]
+struct Known {
+    login: Login,
+    /// One for all its connections, and kept between them: neither many nor new ones make a device faster.
+    bucket: Arc<Mutex<Bucket>>,
 }
 
 /// Who is connected, and what that allows.
@@ -31,7 +41,7 @@ pub(super) struct Identity {
     /// The login's name; none for an anonymous client.
     pub(super) name: Option<Arc<str>>,
     /// How fast it may report.
-    pub(super) pace: Pace,
+    pub(super) bucket: Arc<Mutex<Bucket>>,
     root: Arc<str>,
     says: Says,
     reads: Vec<TopicFilter>,
@@ -60,9 +70,14 @@ impl Rules {
             logins: settings
                 .logins
                 .iter()
-                .map(|login| (login.username.clone(), login.clone()))
+                .map(|login| {
+                    let known = Known {
+                        login: login.clone(),
+                        bucket: full(settings.limits.device_pace),
+                    };
+                    (login.username.clone(), known)
+                })
                 .collect(),
-            device_pace: settings.limits.device_pace,
             gateway_pace: settings.limits.gateway_pace,
         }
     }
@@ -77,16 +92,16 @@ impl Rules {
             return Ok(self.anonymous_in(agency));
         };
         let given = SecretDigest::of(password);
-        let login = self.logins.get(name);
+        let known = self.logins.get(name);
         // An unknown name costs the same comparison as a known one, so that the time does not tell them apart.
-        let secret = login.map_or(SecretDigest::new([0; 32]), |login| login.secret);
-        match (given.is(&secret), login) {
-            (true, Some(login)) => Ok(self.identity(login)),
+        let secret = known.map_or(SecretDigest::new([0; 32]), |known| known.login.secret);
+        match (given.is(&secret), known) {
+            (true, Some(known)) => Ok(self.identity(known)),
             (true, None) | (false, _) => Err(LoginRefusal::Wrong),
         }
     }
 
-    fn identity(&self, login: &Login) -> Identity {
+    fn identity(&self, Known { login, bucket }: &Known) -> Identity {
         let agency = &login.agency;
         let filter = |topic: Topic| TopicFilter::parse(&topic.to_text(&self.root)).ok();
         let (says, reads) = match &login.role {
@@ -135,9 +150,9 @@ impl Rules {
         };
         Identity {
             name: Some(Arc::from(login.username.as_str())),
-            pace: match &login.role {
-                Role::Device(_) | Role::Officer(_) | Role::Desk => self.device_pace,
-                Role::Service(_) => self.gateway_pace,
+            bucket: match &login.role {
+                Role::Device(_) | Role::Officer(_) | Role::Desk => Arc::clone(bucket),
+                Role::Service(_) => full(self.gateway_pace),
             },
             root: Arc::from(self.root.as_str()),
             says,
@@ -149,12 +164,17 @@ impl Rules {
         let all = TopicFilter::parse(&format!("{}/{agency}/#", self.root));
         Identity {
             name: None,
-            pace: self.gateway_pace,
+            bucket: full(self.gateway_pace),
             root: Arc::from(self.root.as_str()),
             says: Says::Agency(agency.clone()),
             reads: all.into_iter().collect(),
         }
     }
+}
+
+/// A bucket that nothing has been taken from.
+fn full(pace: Pace) -> Arc<Mutex<Bucket>> {
+    Arc::new(Mutex::new(Bucket::new(pace, Instant::now())))
 }
 
 impl Identity {

@@ -95,7 +95,7 @@ impl fmt::Debug for SecretDigest {
     }
 }
 
-/// How fast one connection may report: so many at once, and so many a second for as long as it likes.
+/// How fast somebody may report: so many at once, and so many a second for as long as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// Reports a second in the long run.
@@ -124,9 +124,11 @@ pub struct Limits {
     pub unacknowledged: usize,
     /// Their bytes: a hundred backlogs of 40 kB, or four of the longest.
     pub unacknowledged_bytes: usize,
-    /// How fast a device may report; other packets count like a report. A fix a second with room to spare; two days' backlog at one in ten seconds at once.
+    /// How fast the connections of one device, officer or desk may report together. Each KiB of a message, each part of it
+    /// that can't be read and each other packet that makes work counts like a report. A fix a second with room to spare;
+    /// two days' backlog at one in ten seconds at once.
     pub device_pace: Pace,
-    /// How fast a connection may report that speaks for many devices: a gateway, or anonymous.
+    /// The same for each connection that speaks for many devices: a gateway, or anonymous.
     pub gateway_pace: Pace,
     /// Longest time without a byte for those who ask for no keep-alive or a longer one. Half-open connections are found
     /// at last by it.

@@ -11,21 +11,15 @@ use super::alerts::{self, Reminder, Revision};
 use super::failure;
 use super::growth::MILLIS_PER_HOUR;
 use super::insert::{Insert, Statement, Values, run_all};
+use super::quarantine;
 use crate::model::effect::{Effect, EffectBody};
 use crate::model::event::Event;
-use crate::model::id::{AgencyId, BootId, DeviceId, WearerId};
+use crate::model::id::{AgencyId, BootId, WearerId};
 use crate::model::report::Report;
 use crate::store::rows::{count, stored};
 use crate::store::{Batch, Checkpoint, Committed, Entry, Quarantined, StoreError};
 use crate::wire::journal::{self, Entered, Kind, Written};
 use crate::wire::{effect, snapshot};
-
-/// Unreadable messages kept of each device; the newest tell what is wrong with it.
-const QUARANTINED_PER_DEVICE: i64 = 8;
-
-/// Devices of an agency whose unreadable messages are kept apart. Messages under more names than that (a scan, a
-/// broken client that draws names) count for no device.
-const QUARANTINED_DEVICES_MAX: i64 = 10_000;
 
 static JOURNAL: Insert = Insert::new(
     "INSERT INTO journal (partition, position, now, kind, agency, device, wearer, boot, seq, reported_at, outcome, body) VALUES",
@@ -132,9 +126,7 @@ impl Work {
         for statements in self.checkpoints {
             run_all(statements, connection).await?;
         }
-        for message in &self.quarantined {
-            quarantine(connection, message).await?;
-        }
+        quarantine::keep(connection, &self.quarantined).await?;
         // Last, because ids are given here: where several write, nobody waits long for the head row.
         let stream = alerts::store(connection, &self.revisions).await?;
         Ok(Committed { stream })
@@ -345,52 +337,4 @@ fn checkpoint_statements(
             values.bytes(&body);
         }),
     ])
-}
-
-/// Keeps a message that can't be read, counts it, and lets the oldest of its device go.
-async fn quarantine(
-    connection: &mut SqliteConnection,
-    message: &Quarantined,
-) -> Result<(), StoreError> {
-    const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM quarantine_count WHERE agency = ?1 AND device = ?2) \
-        OR (SELECT count(*) FROM quarantine_count WHERE agency = ?1) < ?3";
-    const COUNT: &str = "INSERT INTO quarantine_count (agency, device, total) VALUES (?1, ?2, 1) \
-        ON CONFLICT (agency, device) DO UPDATE SET total = total + 1";
-    const INSERT: &str = "INSERT INTO quarantine (agency, device, received_at, topic, bytes, length, problem) \
-        VALUES (?, ?, ?, ?, ?, ?, ?)";
-    const CUT: &str = "DELETE FROM quarantine WHERE agency = ?1 AND device = ?2 AND id <= (SELECT id FROM quarantine \
-        WHERE agency = ?1 AND device = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
-    let agency = message.agency.as_str();
-    let mut device = message.device.as_ref().map_or("", DeviceId::as_str);
-    let apart: bool = sqlx::query_scalar(KNOWN)
-        .bind(agency)
-        .bind(device)
-        .bind(QUARANTINED_DEVICES_MAX)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failure)?;
-    if !apart {
-        device = "";
-    }
-    let count = Statement::new(COUNT, |values| {
-        values.text(agency);
-        values.text(device);
-    });
-    let insert = Statement::new(INSERT, |values| {
-        values.text(agency);
-        values.text(device);
-        values.number(message.received_at.as_millis());
-        values.text(&message.topic);
-        values.bytes(&message.bytes);
-        values.number(i64::try_from(message.length).unwrap_or(i64::MAX));
-        values.text(&message.problem);
-    });
-    let cut = Statement::new(CUT, |values| {
-        values.text(agency);
-        values.text(device);
-        values.number(QUARANTINED_PER_DEVICE);
-    });
-    run_all(vec![count, insert, cut], connection)
-        .await
-        .map(|_changed| ())
 }

@@ -10,6 +10,7 @@ mod commit;
 mod growth;
 mod insert;
 mod open;
+mod quarantine;
 mod read;
 mod recovery;
 mod retention;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 
+pub(super) use self::open::is_free;
 use self::open::{Lock, Reads};
 use self::writer::Job;
 use crate::model::command::Decision;

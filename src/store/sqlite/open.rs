@@ -154,7 +154,9 @@ pub(super) async fn opened(
     let lock = match &settings.file {
         Some(path) => {
             check_place(path)?;
-            Some(Arc::new(lock(path)?))
+            let lock = lock(path)?;
+            make(path)?;
+            Some(Arc::new(lock))
         }
         None => None,
     };
@@ -304,6 +306,31 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
         )),
         Err(TryLockError::Error(error)) => Err(refused(&error)),
     }
+}
+
+/// Makes a file that is not there yet, for its owner alone: it says where people are. The logs beside it are made with the
+/// rights of the file. One that is there keeps the rights that it was given.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let mut options = File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            let name = path.display().to_string();
+            Err(open_error(&name, unwritable(folder(path), &error)))
+        }
+    }
+}
+
+/// Whether nobody has the file open; says who is in the way otherwise.
+pub(in crate::store) fn is_free(path: &Path) -> Result<(), StoreError> {
+    if path.exists() {
+        drop(lock(path)?);
+    }
+    Ok(())
 }
 
 /// Why a folder takes no file of ours.

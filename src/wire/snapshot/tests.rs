@@ -26,7 +26,7 @@ fn sighting() -> impl Strategy<Value = Sighting> {
         metres(),
         sample::select(Source::ALL),
         (time(), time()),
-        report(),
+        (report(), any::<Option<u64>>()),
     )
         .prop_map(
             |(
@@ -34,7 +34,7 @@ fn sighting() -> impl Strategy<Value = Sighting> {
                 accuracy,
                 source,
                 (taken_at, received_at),
-                report,
+                (report, seq),
             )| {
                 let place = Place { lat, lon };
                 let fix = Fix {
@@ -45,7 +45,7 @@ fn sighting() -> impl Strategy<Value = Sighting> {
                     taken_at,
                     received_at,
                 };
-                Sighting { fix, report }
+                Sighting { fix, report, seq }
             },
         )
 }

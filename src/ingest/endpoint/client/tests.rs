@@ -149,8 +149,12 @@ fn connect_v5(keep_alive: u16) -> BytesMut {
 }
 
 fn publish(device: &str, id: u16) -> BytesMut {
-    let mut bytes = BytesMut::new();
     let payload = format!(r#"{{"at":"2026-11-21T19:00:00Z","boot":"a1","seq":{id}}}"#);
+    message(device, id, payload)
+}
+
+fn message(device: &str, id: u16, payload: String) -> BytesMut {
+    let mut bytes = BytesMut::new();
     let topic = format!("em/demo/{device}/report");
     let mut packet = v4::Publish::new(topic, rumqttc::mqttbytes::QoS::AtLeastOnce, payload);
     packet.pkid = id;
@@ -411,6 +415,55 @@ fn small_packets_have_their_pace_too() {
         peer.send(&b"\xc0\0".repeat(25)).await;
         peer.expect(&b"\xd0\0".repeat(25)).await;
         assert_eq!(start.elapsed(), Duration::from_millis(1_900));
+    });
+}
+
+#[test]
+fn what_makes_work_has_its_pace_whatever_it_is() {
+    let long = format!(r#"{{"at":1,"maker":"{}"}}"#, "x".repeat(10 * 1024));
+    let rubbish = format!("[{}7]", "7,".repeat(9));
+    let strays = b"\x40\x02\0\x07".repeat(10);
+    for (what, bytes) in [
+        ("ten kilobytes", &message("tag-7", 1, long)[..]),
+        ("ten parts to be set aside", &message("tag-7", 1, rubbish)),
+        ("ten acknowledgements of nothing", &strays),
+    ] {
+        story(async {
+            let stage = Stage::new(|limits| {
+                limits.device_pace.per_second = 10;
+                limits.device_pace.burst = 5;
+            });
+            let mut peer = stage.device("tag-7", 60).await;
+            stage.commit_at_once();
+            let start = Instant::now();
+            peer.send(bytes).await;
+            peer.send(&publish("tag-7", 2)).await;
+            let mut last = [0; 4];
+            while last != puback(2) {
+                peer.stream.read_exact(&mut last).await.unwrap();
+            }
+            assert_eq!(start.elapsed(), Duration::from_millis(500), "{what}");
+        });
+    }
+}
+
+#[test]
+fn a_new_connection_does_not_pay_the_debt_of_the_old_one() {
+    story(async {
+        let stage = Stage::new(|limits| {
+            limits.device_pace.per_second = 10;
+            limits.device_pace.burst = 5;
+        });
+        let start = Instant::now();
+        let mut flood = stage.device("tag-7", 60).await;
+        flood.send(&b"\xc0\0".repeat(25)).await;
+        // Five at once, and one on credit.
+        flood.expect(&b"\xd0\0".repeat(6)).await;
+        let mut again = stage.device("tag-7", 60).await;
+        again.send(&b"\xc0\0".repeat(25)).await;
+        again.expect(&b"\xd0\0".repeat(25)).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(2_500), "of 31");
+        stage.counts("bailiwick_ingest_takeovers_total 1");
     });
 }
 

@@ -1,0 +1,319 @@
+//! Builds all parts, connects them, starts them in order and stops them in reverse.
+//!
+//! Where a future runs is decided here and nowhere else. [`App::start`] gives back a service whose page answers and whose
+//! journal is replayed; [`App::open`] then lets devices in. Stopping, devices are sent away first and the store's writer
+//! is the last to go, so that nothing is taken in that could not be stored. Deliberately absent: rules, formats, and what
+//! any part does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{error, warn};
+
+use crate::clock::Clock;
+use crate::ingest::{self, Endpoint, Publisher};
+use crate::model::event::Event;
+use crate::model::time::Timestamp;
+use crate::notify::outbox;
+use crate::pipeline::announcements::Announcements;
+use crate::pipeline::delivery::Inlet;
+use crate::pipeline::health::{Health, Trouble};
+use crate::pipeline::{self, Pipeline, keeping};
+use crate::store::{self, Store};
+use crate::telemetry::metrics::Metrics;
+use crate::web::{self, ReplayControl, Web};
+
+/// Longest wait for one part to stop. A database that does not answer must not keep the process; what is not stored has
+/// not been acknowledged.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// What a service is made of.
+#[derive(Debug)]
+pub struct Settings {
+    /// Which database.
+    pub database_url: String,
+    /// Where devices report; none where messages come from a feed only.
+    pub endpoint: Option<ingest::Settings>,
+    /// Where people look; none where nobody does.
+    pub web: Option<web::Settings>,
+    /// How the pipeline runs.
+    pub pipeline: pipeline::Settings,
+    /// How long things are kept.
+    pub keeping: keeping::Settings,
+    /// Zones, rosters and parameters for an empty database.
+    pub definitions: Vec<Event>,
+    /// Whether everybody is invented.
+    pub simulated: bool,
+    /// Who plays a feed, where one is played.
+    pub replay: Option<Arc<dyn ReplayControl>>,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct App {
+    parts: Vec<Part>,
+    ended: mpsc::Receiver<Ended>,
+    ending: mpsc::Sender<Ended>,
+    endpoint: Option<Endpoint>,
+    endpoint_address: Option<SocketAddr>,
+    web_address: Option<SocketAddr>,
+    inlet: Inlet,
+    health: Health,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    last_now: Option<Timestamp>,
+    metrics: Metrics,
+    announcements: Announcements,
+}
+
+/// A part that runs until it is told to stop.
+#[derive(Debug)]
+struct Part {
+    name: &'static str,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// A part has ended.
+#[derive(Debug)]
+struct Ended {
+    name: &'static str,
+    outcome: anyhow::Result<()>,
+}
+
+impl App {
+    /// Opens the database, takes the addresses, replays the journal, and answers people; devices are not let in yet.
+    ///
+    /// # Errors
+    /// When something that it needs is not to be had: the database, an address, a journal that can be read.
+    pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let (store, writer) = store::connect(&settings.database_url).await?;
+        let (inlet, outlet) = Inlet::new();
+        let (health, metrics) = (Health::new(), Metrics::new());
+        let announcements = Announcements::new();
+        health.raise(Trouble::Starting, clock.now(), "the service is starting");
+        let endpoint = settings
+            .endpoint
+            .map(|endpoint| Endpoint::bind(endpoint, inlet.clone(), metrics.ingest()))
+            .transpose()?;
+        let web_parts = web::Parts {
+            store: Arc::clone(&store),
+            inlet: inlet.clone(),
+            announcements: announcements.clone(),
+            health: health.clone(),
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
+            replay: settings.replay,
+            simulated: settings.simulated,
+        };
+        let web = match settings.web {
+            Some(web) => Some(Web::bind(web, web_parts).await?),
+            None => None,
+        };
+        let (ending, ended) = mpsc::channel(16);
+        let mut app = Self {
+            parts: Vec::new(),
+            ended,
+            ending,
+            endpoint_address: endpoint.as_ref().map(Endpoint::address),
+            endpoint,
+            web_address: web.as_ref().map(Web::address),
+            inlet,
+            health: health.clone(),
+            clock: Arc::clone(&clock),
+            store: Arc::clone(&store),
+            last_now: None,
+            metrics: metrics.clone(),
+            announcements: announcements.clone(),
+        };
+        app.run("store", move |_stop| async move {
+            writer.run().await;
+            Ok(())
+        });
+        if let Some(web) = web {
+            app.run("page", move |stop| async move {
+                web.run(stopped(stop)).await.context("the page failed")
+            });
+        }
+        let parts = pipeline::Parts {
+            store,
+            clock,
+            outlet,
+            announcements,
+            health,
+            metrics: metrics.pipeline(),
+        };
+        app.begin(&settings.pipeline, parts, settings.definitions)
+            .await?;
+        app.keep_house(settings.keeping);
+        Ok(app)
+    }
+
+    /// Replays the journal and starts the pipeline; an empty database takes its definitions.
+    async fn begin(
+        &mut self,
+        settings: &pipeline::Settings,
+        parts: pipeline::Parts,
+        definitions: Vec<Event>,
+    ) -> anyhow::Result<()> {
+        let pipeline = Pipeline::start(settings, parts).await?;
+        self.last_now = pipeline.last_now();
+        self.run("pipeline", move |stop| async move {
+            Ok(pipeline.run(stopped(stop)).await?)
+        });
+        if self.last_now.is_none() {
+            for definition in definitions {
+                self.inlet.change(definition).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_house(&mut self, settings: keeping::Settings) {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        self.run("house-keeping", move |stop| async move {
+            tokio::select! {
+                () = keeping::run(store, clock, settings) => {}
+                () = stopped(stop) => {}
+            }
+            Ok(())
+        });
+    }
+
+    /// Lets devices in and notifies.
+    pub fn open(&mut self) {
+        self.health.clear(Trouble::Starting);
+        let Some(endpoint) = self.endpoint.take() else {
+            return;
+        };
+        let publisher = endpoint.publisher();
+        self.notify(publisher);
+        self.run("endpoint", move |stop| async move {
+            endpoint.run(stopped(stop)).await;
+            Ok(())
+        });
+    }
+
+    fn notify(&mut self, publisher: Publisher) {
+        let parts = outbox::Parts {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            publisher,
+            announcements: self.announcements.clone(),
+            metrics: self.metrics.notify(),
+        };
+        self.run("outbox", move |stop| async move {
+            tokio::select! {
+                () = outbox::run(parts) => {}
+                () = stopped(stop) => {}
+            }
+            Ok(())
+        });
+    }
+
+    /// Starts a part.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that decides where a future runs"
+    )]
+    pub fn run<F>(&mut self, name: &'static str, part: impl FnOnce(watch::Receiver<bool>) -> F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let (stop, stopping) = watch::channel(false);
+        let (part, ending) = (part(stopping), self.ending.clone());
+        let task = tokio::spawn(async move {
+            let outcome = part.await;
+            // Nobody listens any more once the service stops.
+            drop(ending.send(Ended { name, outcome }).await);
+        });
+        self.parts.push(Part { name, stop, task });
+    }
+
+    /// Waits until a part ends that should not have: the service can't go on. Says why.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        match self.ended.recv().await {
+            Some(Ended { name, outcome }) => match outcome {
+                Ok(()) => anyhow::anyhow!("the {name} has stopped by itself"),
+                Err(error) => error,
+            },
+            None => anyhow::anyhow!("all parts have stopped"),
+        }
+    }
+
+    /// Where devices report.
+    pub fn endpoint_address(&self) -> Option<SocketAddr> {
+        self.endpoint_address
+    }
+
+    /// Where people look.
+    pub fn web_address(&self) -> Option<SocketAddr> {
+        self.web_address
+    }
+
+    /// The way in for messages that come from elsewhere than the endpoint.
+    pub fn inlet(&self) -> Inlet {
+        self.inlet.clone()
+    }
+
+    /// How the service is.
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// The database.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// Time of the last journal entry before this start; none where the database was empty.
+    pub fn last_now(&self) -> Option<Timestamp> {
+        self.last_now
+    }
+
+    /// Sends devices away, stores all that was taken in, and closes the database.
+    pub async fn stop(self) {
+        let Self {
+            mut parts,
+            store,
+            inlet,
+            health,
+            clock,
+            endpoint,
+            mut ended,
+            ..
+        } = self;
+        health.raise(Trouble::Stopping, clock.now(), "the service is stopping");
+        drop((store, inlet, endpoint));
+        while let Some(mut part) = parts.pop() {
+            part.stop.send_replace(true);
+            let finished = tokio::time::timeout(STOP_MAX, &mut part.task).await;
+            if finished.is_err() {
+                warn!(
+                    part = part.name,
+                    "a part did not stop in time and is given up"
+                );
+                part.task.abort();
+            }
+            while let Ok(Ended { name, outcome }) = ended.try_recv() {
+                if let Err(error) = outcome {
+                    error!(
+                        part = name,
+                        error = format!("{error:#}"),
+                        "a part ended with an error"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Ends when a part is told to stop.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone means that nobody will ever say it otherwise.
+    drop(stop.wait_for(|stop| *stop).await);
+}

@@ -1,0 +1,353 @@
+//! The configuration: a file and a few environment variables → checked [`Settings`].
+//!
+//! Each part of the service gets its own settings by value. Unknown keys are refused, and everything that is wrong is
+//! listed at once, with file, line, key and what was expected. Defaults live in [`Settings::default`]; [`print`] writes
+//! them with their comments. The environment is for secrets and addresses only, and is read nowhere else. Deliberately
+//! absent: zones, rosters and rules themselves (they enter as events; here only their files are named), and any state.
+
+mod entries;
+mod print;
+pub(crate) mod reading;
+mod secret;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub use self::print::print;
+pub use self::secret::SecretSha256;
+use crate::ingest::{self, IngestError};
+use crate::model::id::AgencyId;
+use crate::model::time::Span;
+use crate::telemetry::LogSettings;
+use crate::wire::problem::FileProblem;
+
+/// What the configuration is called where nobody names another.
+pub const DEFAULT_FILE: &str = "bailiwick.toml";
+
+/// What a problem of an environment variable names as its file.
+const ENVIRONMENT: &str = "environment";
+
+/// Everything that the service is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where everything is kept.
+    pub database: DatabaseUrl,
+    /// The MQTT endpoint.
+    pub endpoint: ingest::Settings,
+    /// HTTP and the page.
+    pub web: WebSettings,
+    /// Logging.
+    pub log: LogSettings,
+    /// What is kept for how long.
+    pub retention: RetentionSettings,
+    /// Whose zones, rosters and rules are read into an empty database.
+    pub agencies: Vec<AgencyFiles>,
+}
+
+/// A database URL. It may hold a password, so it is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// A URL such as `sqlite:bailiwick.db`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The URL, to connect with.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.0.split(':').next().unwrap_or_default();
+        // A file has no password.
+        if kind == "sqlite" {
+            return f.write_str(&self.0);
+        }
+        write!(f, "{kind}:***")
+    }
+}
+
+/// HTTP and the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSettings {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whether session cookies go over TLS (and to this computer) only.
+    pub secure_cookie: bool,
+    /// Who may come in.
+    pub tokens: Vec<Token>,
+    /// What the map is drawn from.
+    pub map: MapFiles,
+}
+
+/// Somebody, or some program, that may use HTTP and the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// The actor on every decision.
+    pub name: String,
+    /// Digest of the secret.
+    pub secret: SecretSha256,
+    /// The agency to which everything that it reads and does belongs.
+    pub agency: AgencyId,
+    /// How much it may do.
+    pub scope: Scope,
+}
+
+/// How much a token may do; each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Look.
+    Read,
+    /// Handle alerts and enter check-ins.
+    Act,
+    /// Change zones, roster and rules.
+    Admin,
+}
+
+/// What the map is drawn from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MapFiles {
+    /// GeoJSON, plain or gzip, lowest layer first.
+    pub layers: Vec<PathBuf>,
+    /// Who made the data; shown on the map.
+    pub attribution: String,
+}
+
+/// What is kept for how long. Alerts, and what people did about them, are kept for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Reports as they were received, effects, and notifications that were settled.
+    pub log: Span,
+    /// Reports packed into blocks: tracks, and history for judging again.
+    pub blocks: Span,
+    /// Items of each agency's stream, for pages and programs that were away.
+    pub stream_items: u32,
+}
+
+impl RetentionSettings {
+    /// The same, but nothing shorter than the correction horizon: what may still be judged again must be there.
+    #[must_use]
+    pub fn at_least(self, horizon: Span) -> Self {
+        Self {
+            log: self.log.max(horizon),
+            blocks: self.blocks.max(horizon),
+            stream_items: self.stream_items,
+        }
+    }
+}
+
+/// What is read for an agency when the database is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgencyFiles {
+    /// Whose.
+    pub agency: AgencyId,
+    /// Zone files.
+    pub zones: Vec<PathBuf>,
+    /// Roster file.
+    pub roster: Option<PathBuf>,
+    /// File of rule parameters.
+    pub rules: Option<PathBuf>,
+}
+
+/// The one place for defaults. Nobody may connect and nobody may look until somebody is named.
+impl Default for Settings {
+    fn default() -> Self {
+        let here = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        Self {
+            database: DatabaseUrl::new("sqlite:bailiwick.db"),
+            endpoint: ingest::Settings::new(here(1883)),
+            web: WebSettings {
+                address: here(8080),
+                secure_cookie: true,
+                tokens: Vec::new(),
+                map: MapFiles::default(),
+            },
+            log: LogSettings::default(),
+            retention: RetentionSettings {
+                log: Span::days(30),
+                blocks: Span::days(365),
+                stream_items: 100_000,
+            },
+            agencies: Vec::new(),
+        }
+    }
+}
+
+/// The environment variables that count, as they were found.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// `BAILIWICK_DATABASE_URL`.
+    pub database_url: Option<String>,
+    /// `BAILIWICK_ENDPOINT_LISTEN`.
+    pub endpoint_listen: Option<String>,
+    /// `BAILIWICK_WEB_LISTEN`.
+    pub web_listen: Option<String>,
+    /// `BAILIWICK_LOG`.
+    pub log: Option<String>,
+}
+
+impl Environment {
+    /// Those of this process; an empty one counts as absent.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the environment"
+    )]
+    pub fn of_process() -> Self {
+        let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            database_url: read("BAILIWICK_DATABASE_URL"),
+            endpoint_listen: read("BAILIWICK_ENDPOINT_LISTEN"),
+            web_listen: read("BAILIWICK_WEB_LISTEN"),
+            log: read("BAILIWICK_LOG"),
+        }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.database_url.clone().map(DatabaseUrl);
+        f.debug_struct("Environment")
+            .field("database_url", &url)
+            .field("endpoint_listen", &self.endpoint_listen)
+            .field("web_listen", &self.web_listen)
+            .field("log", &self.log)
+            .finish()
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read at all.
+    #[error("{}", unreadable(.0))]
+    Unreadable(reading::Unreadable),
+    /// It says what can't stand.
+    #[error("{}", listed(.0))]
+    Problems(Vec<FileProblem>),
+}
+
+fn unreadable(error: &reading::Unreadable) -> String {
+    if error.is_missing() {
+        format!("{error}; `bailiwick config print > bailiwick.toml` writes one to begin with")
+    } else {
+        error.to_string()
+    }
+}
+
+fn listed(problems: &[FileProblem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+impl Settings {
+    /// Reads a configuration file. Files that it names are looked for beside it.
+    ///
+    /// # Errors
+    /// When it can't be read, or all that is wrong with it.
+    pub fn read(path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let text = reading::text(path).map_err(ConfigError::Unreadable)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let file = path.display().to_string();
+        Self::parse((&file, folder), &text, environment).map_err(ConfigError::Problems)
+    }
+
+    /// Reads the text of a configuration that messages call `file`; the files that it names are in `folder`.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(
+        (file, folder): (&str, &Path),
+        text: &str,
+        environment: &Environment,
+    ) -> Result<Self, Vec<FileProblem>> {
+        let (mut settings, mut problems) = entries::read(file, folder, text);
+        problems.extend(settings.heed(environment));
+        if problems.is_empty() {
+            problems.extend(settings.contradiction(file));
+        }
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// What is still missing before the service is of use to anybody, each in one sentence.
+    pub fn gaps(&self) -> Vec<&'static str> {
+        let mut gaps = Vec::new();
+        if self.endpoint.anonymous.is_none() && self.endpoint.logins.is_empty() {
+            gaps.push(
+                "no device may connect, and the service would refuse to start; give at least one [[endpoint.login]]",
+            );
+        }
+        if self.web.tokens.is_empty() {
+            gaps.push("nobody may open the page or use HTTP; give at least one [[token]]");
+        }
+        gaps
+    }
+
+    /// Takes over what the environment says; gives what is wrong with it.
+    fn heed(&mut self, environment: &Environment) -> Vec<FileProblem> {
+        let mut problems = Vec::new();
+        if let Some(url) = &environment.database_url {
+            self.database = DatabaseUrl::new(url);
+        }
+        let listens = [
+            (
+                "BAILIWICK_ENDPOINT_LISTEN",
+                &environment.endpoint_listen,
+                &mut self.endpoint.address,
+            ),
+            (
+                "BAILIWICK_WEB_LISTEN",
+                &environment.web_listen,
+                &mut self.web.address,
+            ),
+        ];
+        for (name, value, address) in listens {
+            match value.as_deref().map(entries::address) {
+                Some(Ok(given)) => *address = given,
+                Some(Err(message)) => problems.push(whole(ENVIRONMENT, name, message)),
+                None => {}
+            }
+        }
+        if let Some(level) = &environment.log {
+            match entries::level(level) {
+                Ok(level) => self.log.level = level,
+                Err(message) => problems.push(whole(ENVIRONMENT, "BAILIWICK_LOG", message)),
+            }
+        }
+        problems
+    }
+
+    /// What the endpoint itself finds wrong. That nobody may connect yet is a gap, not a contradiction.
+    fn contradiction(&self, file: &str) -> Option<FileProblem> {
+        match self.endpoint.check() {
+            Ok(()) | Err(IngestError::NobodyMayConnect) => None,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                let message = format!("{error}{}", cause.unwrap_or_default());
+                Some(whole(file, "endpoint", message))
+            }
+        }
+    }
+}
+
+/// A problem that no single line has.
+fn whole(file: &str, entry: &str, message: String) -> FileProblem {
+    FileProblem {
+        file: file.to_owned(),
+        line: None,
+        entry: entry.to_owned(),
+        part: String::new(),
+        message,
+    }
+}

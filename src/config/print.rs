@@ -1,0 +1,256 @@
+//! The configuration with every setting, its default and what it means: what `config print` writes.
+//!
+//! Values come from [`Settings::default`], so that what is printed is what holds. A line that begins with `#` and no space
+//! is an example. Deliberately absent: secrets.
+
+use std::time::Duration;
+
+use super::{MapFiles, RetentionSettings, Settings, WebSettings};
+use crate::ingest::{self, Limits};
+use crate::model::time::Span;
+use crate::telemetry::{LogFormat, LogSettings};
+use crate::wire::duration;
+
+const INTRODUCTION: &str = "\
+# The configuration of Bailiwick: every setting, its default, and what it means.
+#
+# What stands here is what holds when it is left out. A line that begins with `#` and no space is an example: take the `#`
+# away and change it. Unknown keys are refused. `bailiwick config check` lists all that is wrong.
+#
+# Files are looked for beside this one. Lengths of time: 90s, 30m, 72h, 7d. The rules' parameters have a file of their own
+# (`bailiwick config print --rules`).
+#
+# Addresses and secrets may come from the environment, which goes before this file:
+# BAILIWICK_DATABASE_URL, BAILIWICK_ENDPOINT_LISTEN, BAILIWICK_WEB_LISTEN, BAILIWICK_LOG.
+";
+
+const LOGINS: &str = "
+# Who may connect. `role` is one of:
+#   device    publishes the reports of `device`; reads its receipts and commands
+#   officer   reads the alerts of `officer`
+#   desk      reads the alerts of the whole agency
+#   service   is what it is given: `publish = true` (reports of any device of its agency), `subscribe` (topic filters)
+# The secret stands in a file of its own, or as its SHA-256 (`secret_sha256`). Let a machine make it (`openssl rand -hex 32`):
+# a digest withstands guessing only when there is nothing to guess.
+#[[endpoint.login]]
+#username = \"tag-7\"
+#secret_file = \"secrets/tag-7\"
+#agency = \"demo\"
+#role = \"device\"
+#device = \"tag-7\"
+#
+#[[endpoint.login]]
+#username = \"gateway\"
+#secret_sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+#agency = \"demo\"
+#role = \"service\"
+#publish = true
+#subscribe = [\"em/demo/+/receipt\"]
+#
+#[[endpoint.login]]
+#username = \"officer-4\"
+#secret_file = \"secrets/officer-4\"
+#agency = \"demo\"
+#role = \"officer\"
+#officer = \"O-4\"
+";
+
+const TOKENS: &str = "
+# Who may use the page and HTTP. `name` stands beside every decision. `scope`: read (look), act (handle alerts, enter
+# check-ins), admin (change zones, roster and rules); each includes those before it.
+#[[token]]
+#name = \"desk-1\"
+#secret_file = \"secrets/desk-1\"
+#agency = \"demo\"
+#scope = \"act\"
+#
+#[[token]]
+#name = \"import\"
+#sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+#agency = \"demo\"
+#scope = \"admin\"
+";
+
+const AGENCIES: &str = "
+# Read into an empty database, and only then; later changes go over HTTP (`bailiwick zones import`, `roster import`).
+#[[agency]]
+#id = \"demo\"
+#zones = [\"zones/schools.geojson\", \"zones/homes.geojson.gz\"]
+#roster = \"roster.toml\"
+#rules = \"rules.toml\"
+";
+
+/// Writes the configuration with all defaults and their comments.
+pub fn print() -> String {
+    // Taken apart without a rest, so that a new setting can't be forgotten here.
+    let Settings {
+        database,
+        endpoint,
+        web,
+        log,
+        retention,
+        agencies: _,
+    } = Settings::default();
+    let database = format!(
+        "
+[database]
+# sqlite:PATH, from the folder in which the service is started. Created where there is none; brought up to date where it is older.
+url = {:?}
+",
+        database.as_str()
+    );
+    [
+        INTRODUCTION,
+        &database,
+        &of_endpoint(&endpoint),
+        LOGINS,
+        &of_web(&web),
+        &of_retention(retention),
+        &of_log(&log),
+        AGENCIES,
+    ]
+    .concat()
+}
+
+fn of_endpoint(endpoint: &ingest::Settings) -> String {
+    let ingest::Settings {
+        address,
+        root,
+        anonymous: _,
+        logins: _,
+        limits,
+    } = endpoint;
+    let limits = of_limits(limits);
+    format!(
+        "
+[endpoint]
+# Where devices connect with MQTT 3.1.1 or 5. 127.0.0.1 is this computer only; 0.0.0.0 is everywhere. No TLS here: put a proxy
+# that speaks it in front.
+listen = \"{address}\"
+# First levels of all topics: ROOT/AGENCY/DEVICE/report.
+root = {root:?}
+# Lets anybody on this computer in without a login, to publish and read everything of one agency. Legal on a loopback address
+# only.
+#anonymous = \"demo\"
+
+{limits}"
+    )
+}
+
+fn of_limits(limits: &Limits) -> String {
+    let Limits {
+        connections,
+        connections_per_address,
+        unacknowledged,
+        device_pace,
+        gateway_pace,
+        idle,
+        accept,
+        outgoing_queue,
+        ..
+    } = limits;
+    format!(
+        "\
+# Who goes beyond a limit slows down or loses its own connection, never another's. The rest of them are fixed
+# (docs/WIRE.md).
+[endpoint.limits]
+# Connections in all; each costs about 10 kB and a file descriptor.
+connections = {connections}
+# Connections from one address; a mobile carrier puts thousands of devices behind one.
+connections_per_address = {connections_per_address}
+# Messages of a connection that may wait for their commit.
+unacknowledged = {unacknowledged}
+# Reports a second of a device in the long run, and at once after a time without network.
+device_per_second = {}
+device_burst = {}
+# The same for a connection that speaks for many devices.
+gateway_per_second = {}
+gateway_burst = {}
+# Longest time without a byte from those who ask for no shorter keep-alive.
+idle = \"{}\"
+# Longest time in which an officer or a desk acknowledges an alert before it counts as not taken.
+accept = \"{}\"
+# Messages that may wait for one subscriber.
+outgoing_queue = {outgoing_queue}
+",
+        device_pace.per_second,
+        device_pace.burst,
+        gateway_pace.per_second,
+        gateway_pace.burst,
+        text(*idle),
+        text(*accept),
+    )
+}
+
+fn of_web(web: &WebSettings) -> String {
+    let WebSettings {
+        address,
+        secure_cookie,
+        tokens: _,
+        map: MapFiles {
+            layers: _,
+            attribution,
+        },
+    } = web;
+    format!(
+        "
+[web]
+# Where the page and HTTP are. No TLS here: put a proxy that speaks it in front.
+listen = \"{address}\"
+# Whether a session's cookie goes over TLS (and to this computer) only. False only where the page is opened over plain HTTP from
+# another computer.
+secure_cookie = {secure_cookie}
+{TOKENS}
+[map]
+# What the map is drawn from, lowest first: files of GeoJSON, plain or gzip, such as \"map/areas.geojson.gz\". A layer is called
+# as its file is, up to the first dot.
+layers = []
+# Who made the data; shown on the map.
+attribution = {attribution:?}
+"
+    )
+}
+
+fn of_retention(retention: RetentionSettings) -> String {
+    let RetentionSettings {
+        log,
+        blocks,
+        stream_items,
+    } = retention;
+    let (log, blocks) = (duration::text(log), duration::text(blocks));
+    format!(
+        "
+# What is kept for how long: never shorter than the rules' correction horizon, nor than the evidence of an alert that is open or
+# not closed. Alerts and what people did about them are kept for good.
+[retention]
+# Reports as they were received, and what was concluded from each.
+log = \"{log}\"
+# The same reports packed: tracks, and the history for judging again.
+blocks = \"{blocks}\"
+# Items of each agency's stream, for pages and programs that were away.
+stream_items = {stream_items}
+"
+    )
+}
+
+fn of_log(log: &LogSettings) -> String {
+    let LogSettings { format, level } = log;
+    let format = match format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    format!(
+        "
+[log]
+# error, warn, info, debug, trace, or directives such as info,bailiwick::ingest=debug. Written to standard error.
+level = {level:?}
+# text for people, json for programs.
+format = \"{format}\"
+"
+    )
+}
+
+fn text(duration: Duration) -> String {
+    let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    duration::text(Span::millis(millis))
+}
