@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::input::{Asked, id, limit};
 use super::views::{DeviceListView, DeviceView, ProblemView, UnreadableListView, UnreadableView};
 use crate::model::id::{AgencyId, DeviceId, WearerId};
+use crate::model::units::Percent;
 use crate::store::{LastSeen, StoreError};
 
 /// Devices listed where nothing is said, and at most.
@@ -97,7 +98,7 @@ impl DeviceView {
             contact_at: seen.contact_at.to_string(),
             reported_at: seen.reported_at.to_string(),
             fix: seen.fix.as_ref().map(Into::into),
-            battery_pct: seen.battery.map(|battery| battery.get()),
+            battery_pct: seen.battery.map(Percent::get),
             charging: seen.charging,
             strap: seen.strap.map(Into::into),
             case: seen.case.map(Into::into),
@@ -122,7 +123,7 @@ pub(super) async fn unreadable(
     let newest = house.parts.store.unreadable(caller.agency()).await?;
     let items = newest.into_iter().map(|(count, message)| UnreadableView {
         count,
-        device: message.device.map(|device| device.to_string()),
+        device: message.device.as_ref().map(DeviceId::to_string),
         received_at: message.received_at.to_string(),
         topic: message.topic,
         length: message.length,

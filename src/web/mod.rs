@@ -287,95 +287,56 @@ impl Route {
     }
 }
 
+/// Writes the list of routes as one: method, path, what it is counted as, handler, and how long a body it takes.
+macro_rules! list {
+    ($($method:ident $path:literal $class:ident $handler:path $(, takes $takes:ident)?;)+) => {
+        vec![$(
+            Route::new(Method::$method, $path, RouteClass::$class, $handler)
+                $(.taking(Takes::$takes))?,
+        )+]
+    };
+}
+
 /// All ways in.
 fn routes() -> Vec<Route> {
-    use Method as M;
-    use Route as R;
-    use RouteClass as C;
-    vec![
-        R::new(M::GET, "/", C::Page, page::index),
-        R::new(M::GET, "/assets/{*path}", C::Page, page::asset),
-        R::new(M::GET, "/openapi.json", C::Page, describe),
-        R::new(M::GET, "/healthz", C::Health, health::alive),
-        R::new(M::GET, "/readyz", C::Health, health::ready),
-        R::new(M::GET, "/metrics", C::Health, health::metrics),
-        R::new(M::GET, "/api/v1/health", C::Health, health::health),
-        R::new(M::POST, "/api/v1/session", C::Session, session::log_in),
-        R::new(M::GET, "/api/v1/session", C::Session, session::session),
-        R::new(M::DELETE, "/api/v1/session", C::Session, session::log_out),
-        R::new(M::GET, "/api/v1/alerts", C::Alerts, alerts::list),
-        R::new(M::GET, "/api/v1/alerts/{id}", C::Alerts, alerts::one),
-        R::new(
-            M::POST,
-            "/api/v1/alerts/{id}/claim",
-            C::Handling,
-            handling::claim,
-        ),
-        R::new(
-            M::POST,
-            "/api/v1/alerts/{id}/release",
-            C::Handling,
-            handling::release,
-        ),
-        R::new(
-            M::POST,
-            "/api/v1/alerts/{id}/acknowledge",
-            C::Handling,
-            handling::acknowledge,
-        ),
-        R::new(
-            M::POST,
-            "/api/v1/alerts/{id}/note",
-            C::Handling,
-            handling::note,
-        ),
-        R::new(
-            M::POST,
-            "/api/v1/alerts/{id}/close",
-            C::Handling,
-            handling::close,
-        ),
-        R::new(M::GET, "/api/v1/stream", C::Stream, live::stream),
-        R::new(M::GET, "/api/v1/wearers", C::People, wearers::list),
-        R::new(M::GET, "/api/v1/wearers/{id}", C::People, wearers::one),
-        R::new(
-            M::GET,
-            "/api/v1/wearers/{id}/track",
-            C::People,
-            tracks::track,
-        ),
-        R::new(M::GET, "/api/v1/devices", C::People, devices::list),
-        R::new(M::GET, "/api/v1/unreadable", C::People, devices::unreadable),
-        R::new(M::POST, "/api/v1/checkins", C::People, roster::check_in),
-        R::new(M::GET, "/api/v1/zones", C::Definitions, zones::list),
-        R::new(M::PUT, "/api/v1/zones", C::Definitions, zones::replace).taking(Takes::Zones),
-        R::new(M::PUT, "/api/v1/zones/{id}", C::Definitions, zones::put).taking(Takes::Definitions),
-        R::new(
-            M::DELETE,
-            "/api/v1/zones/{id}",
-            C::Definitions,
-            zones::remove,
-        ),
-        R::new(M::GET, "/api/v1/roster", C::Definitions, roster::read),
-        R::new(M::PUT, "/api/v1/roster", C::Definitions, roster::replace)
-            .taking(Takes::Definitions),
-        R::new(
-            M::GET,
-            "/api/v1/parameters",
-            C::Definitions,
-            roster::parameters,
-        ),
-        R::new(
-            M::PUT,
-            "/api/v1/parameters",
-            C::Definitions,
-            roster::replace_parameters,
-        ),
-        R::new(M::GET, "/api/v1/map", C::Map, map::layers),
-        R::new(M::GET, "/api/v1/map/{name}", C::Map, map::layer),
-        R::new(M::GET, "/api/v1/replay", C::Replay, replay::state),
-        R::new(M::POST, "/api/v1/replay", C::Replay, replay::set),
-    ]
+    list! {
+        GET    "/"                               Page        page::index;
+        GET    "/assets/{*path}"                 Page        page::asset;
+        GET    "/openapi.json"                   Page        describe;
+        GET    "/healthz"                        Health      health::alive;
+        GET    "/readyz"                         Health      health::ready;
+        GET    "/metrics"                        Health      health::metrics;
+        GET    "/api/v1/health"                  Health      health::health;
+        POST   "/api/v1/session"                 Session     session::log_in;
+        GET    "/api/v1/session"                 Session     session::session;
+        DELETE "/api/v1/session"                 Session     session::log_out;
+        GET    "/api/v1/alerts"                  Alerts      alerts::list;
+        GET    "/api/v1/alerts/{id}"             Alerts      alerts::one;
+        POST   "/api/v1/alerts/{id}/claim"       Handling    handling::claim;
+        POST   "/api/v1/alerts/{id}/release"     Handling    handling::release;
+        POST   "/api/v1/alerts/{id}/acknowledge" Handling    handling::acknowledge;
+        POST   "/api/v1/alerts/{id}/note"        Handling    handling::note;
+        POST   "/api/v1/alerts/{id}/close"       Handling    handling::close;
+        GET    "/api/v1/stream"                  Stream      live::stream;
+        GET    "/api/v1/wearers"                 People      wearers::list;
+        GET    "/api/v1/wearers/{id}"            People      wearers::one;
+        GET    "/api/v1/wearers/{id}/track"      People      tracks::track;
+        GET    "/api/v1/devices"                 People      devices::list;
+        GET    "/api/v1/unreadable"              People      devices::unreadable;
+        POST   "/api/v1/checkins"                People      roster::check_in;
+        GET    "/api/v1/zones"                   Definitions zones::list;
+        PUT    "/api/v1/zones"                   Definitions zones::replace, takes Zones;
+        PUT    "/api/v1/zones/{id}"              Definitions zones::put, takes Definitions;
+        DELETE "/api/v1/zones/{id}"              Definitions zones::remove;
+        GET    "/api/v1/roster"                  Definitions roster::read;
+        PUT    "/api/v1/roster"                  Definitions roster::replace, takes Definitions;
+        GET    "/api/v1/parameters"              Definitions roster::parameters;
+        PUT    "/api/v1/parameters"              Definitions roster::replace_parameters;
+        GET    "/api/v1/map"                     Map         map::layers;
+        GET    "/api/v1/map/{name}"              Map         map::layer;
+        GET    "/api/v1/replay"                  Replay      replay::state;
+        POST   "/api/v1/replay"                  Replay      replay::set;
+    }
 }
 
 fn router(house: &Arc<House>) -> Router {

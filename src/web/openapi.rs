@@ -54,7 +54,7 @@ use super::{
         replay::set,
     ),
     components(schemas(views::ResetView)),
-    modifiers(&Doors),
+    modifiers(&Doors, &Names),
     security(("token" = []), ("session" = [])),
     tags(
         (name = "session", description = "Who asks"),
@@ -78,6 +78,29 @@ impl Modify for Doors {
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("bailiwick"));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+/// A name for each operation: its method and path, because names of handlers are unique in their module only.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, document: &mut Document) {
+        for (path, item) in &mut document.paths.paths {
+            let path = path.replace("/api/v1", "").replace(['{', '}'], "");
+            let words = path.trim_matches('/').replace(['/', '.'], "_");
+            let operations = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("put", &mut item.put),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}_{words}"));
+                }
+            }
+        }
     }
 }
 
@@ -118,6 +141,16 @@ mod tests {
             .map(|route| (route.path.to_owned(), route.method.to_string()))
             .collect();
         assert_eq!(described, served);
+        let text = document.to_string();
+        let mut names: Vec<&str> = text
+            .split("\"operationId\":\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!((names.len(), count), (described.len(), described.len()));
     }
 
     #[test]

@@ -155,9 +155,9 @@ impl Default for Limits {
             stream_clients: 256,
             idle: Duration::from_secs(150),
             request: Duration::from_secs(30),
-            upload: Duration::from_secs(120),
+            upload: Duration::from_mins(2),
             heartbeat: Duration::from_secs(5),
-            session: Duration::from_secs(12 * 60 * 60),
+            session: Duration::from_hours(12),
             stop: Duration::from_secs(5),
         }
     }

@@ -62,7 +62,7 @@ pub(super) async fn track(
     Named(id): Named,
     Asked(query): Asked<TrackQuery>,
 ) -> Result<Json<TrackView>, ApiError> {
-    let wearer = WearerId::parse(&id).map_err(|_| ApiError::not_found("wearer"))?;
+    let wearer = WearerId::parse(&id).map_err(|_invalid| ApiError::not_found("wearer"))?;
     let limit = limit(query.limit, LISTED, LISTED_MAX)?;
     // What is received in this very millisecond belongs to the track.
     let now = house.parts.clock.now() + Span::millis(1);

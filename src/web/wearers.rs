@@ -23,6 +23,7 @@ use crate::model::command::HandlingState;
 use crate::model::id::{AgencyId, ConditionId, DeviceId, SetId, TimetableId, WearerId, ZoneId};
 use crate::model::order::{Condition, Target};
 use crate::model::time::Timestamp;
+use crate::model::units::Percent;
 use crate::model::wearer::Wearer;
 use crate::model::zone::{Zone, ZoneKind};
 use crate::store::{AlertFilter, LastSeen, StoreError};
@@ -95,7 +96,7 @@ pub(super) async fn one(
     Named(id): Named,
 ) -> Result<Json<WearerView>, ApiError> {
     let missing = || ApiError::not_found("wearer");
-    let id = WearerId::parse(&id).map_err(|_| missing())?;
+    let id = WearerId::parse(&id).map_err(|_invalid| missing())?;
     let desk = house.people(caller.agency(), Some(&id)).await?;
     if !desk.everybody().contains(&id) {
         return Err(missing());
@@ -198,9 +199,7 @@ impl People {
             }),
             fix: fix.map(FixView::from),
             contact_at: newest.map(|seen| seen.contact_at.to_string()),
-            battery_pct: newest
-                .and_then(|seen| seen.battery)
-                .map(|battery| battery.get()),
+            battery_pct: newest.and_then(|seen| seen.battery).map(Percent::get),
             charging: newest.and_then(|seen| seen.charging),
             activated: self.activated_on(id),
             devices: devices.iter().map(|seen| DeviceView::of(seen)).collect(),
@@ -240,7 +239,8 @@ impl People {
             .zones
             .values()
             .filter(|zone| zone.wearer.as_ref() == Some(id))
-            .map(|zone| BindingView::of_zone(zone));
+            .map(AsRef::as_ref)
+            .map(BindingView::of_zone);
         by_condition.chain(by_zone).collect()
     }
 }

@@ -141,7 +141,7 @@ pub(super) async fn remove(
     let agency = caller.agency();
     house
         .change(agency, async |mut definitions| {
-            let id = ZoneId::parse(&id).map_err(|_| ApiError::not_found("zone"))?;
+            let id = ZoneId::parse(&id).map_err(|_invalid| ApiError::not_found("zone"))?;
             if !definitions.zones.contains_key(&id) {
                 return Err(ApiError::not_found("zone"));
             }

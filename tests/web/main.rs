@@ -3,6 +3,13 @@
 //! Each test has a server, a database in memory and a clock of its own. Deliberately absent: devices and judgement;
 //! alerts are put into the store as the engine would have.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by ending"
+)]
+
 mod access;
 mod definitions;
 mod manners;

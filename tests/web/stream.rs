@@ -119,7 +119,7 @@ async fn who_asks_for_what_is_not_there_is_told_to_load_the_list_again() {
 async fn health_is_told_at_once_when_it_changes() {
     let site = Site::with(Wish {
         limits: Limits {
-            heartbeat: Duration::from_secs(3600),
+            heartbeat: Duration::from_hours(1),
             ..Limits::default()
         },
         ..Wish::default()

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailiwick::clock::{Clock, ManualClock};
+use bailiwick::clock::{Clock as _, ManualClock};
 use bailiwick::model::alert::{
     Alert, Grade, Reason, RevisionKind, Rule, Severity, Status, Subject,
 };
@@ -392,10 +392,9 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Option<Told> {
         let coming = async {
             loop {
-                if let Some((event, rest)) = self.text.split_once("\n\n") {
-                    let told = told(event);
-                    self.text = rest.to_owned();
-                    return Some(told);
+                if let Some(end) = self.text.find("\n\n") {
+                    let rest = self.text.split_off(end + 2);
+                    return Some(told(&std::mem::replace(&mut self.text, rest)));
                 }
                 let more = self.line.more().await?;
                 self.text.push_str(&more);
@@ -460,10 +459,13 @@ impl Line {
             text.push_str(header);
             text.push_str("\r\n");
         }
-        let length = body.len();
-        text.push_str(&format!(
-            "Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        ));
+        let length = body.len().to_string();
+        text.extend([
+            "Connection: close\r\nContent-Length: ",
+            &length,
+            "\r\n\r\n",
+            body,
+        ]);
         stream.write_all(text.as_bytes()).await.unwrap();
         Self {
             reader: BufReader::new(stream),
