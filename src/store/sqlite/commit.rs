@@ -14,7 +14,7 @@ use super::insert::{Insert, Statement, Values, run_all};
 use super::quarantine;
 use crate::model::effect::{Effect, EffectBody};
 use crate::model::event::Event;
-use crate::model::id::{AgencyId, BootId, DeviceId, WearerId};
+use crate::model::id::{AgencyId, BootId, WearerId};
 use crate::model::report::Report;
 use crate::store::rows::{count, stored};
 use crate::store::{Batch, Checkpoint, Committed, Entry, Quarantined, StoreError};
