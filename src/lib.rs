@@ -23,3 +23,5 @@ pub mod replay;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+
+pub mod cli;

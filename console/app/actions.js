@@ -7,7 +7,7 @@
  */
 
 import { fill, h, keycap } from './dom.js';
-import { standing } from './order.js';
+import { onlyRenewed, standing } from './order.js';
 import { differences, handlingSentence } from './sentence.js';
 import { DISPOSITIONS } from './words.js';
 import { readable } from './time.js';
@@ -191,6 +191,7 @@ export class Actions {
     if (latest) {
       this.seen = latest;
       this.parts.took(latest);
+      if (onlyRenewed(item.handling, latest.handling, this.parts.me())) return void setTimeout(() => this.send(verb, body));
     }
     this.notice = { texts: ['Not done, because it changed while you looked:', ...changed], again: () => this.send(verb, body), wrong: false };
   }

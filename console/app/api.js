@@ -64,7 +64,7 @@ async function pages(path, words, cursor, rows, each) {
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const answer = await call(path + query({ ...words, limit: PAGE, [cursor]: next }));
     each?.(answer);
-    all.push(...answer[rows]);
+    for (const row of answer[rows]) all.push(row);
     next = answer.next;
     if (next === null || next === undefined) break;
   }

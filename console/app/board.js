@@ -26,14 +26,20 @@ export class Board {
     this.filter = everything();
     /** @type {Map<string, Item>} drawn, but closed or filtered away meanwhile */
     this.shades = new Map();
-    /** @type {string[]|null} */
+    /** What follows from the items, until they change: the list, the counts, who has waited longest. */
     this.cached = null;
+    this.sums = null;
+    this.longest = undefined;
+    /** @type {Set<string>} alerts with a claim, which may lapse */
+    this.claimed = new Set();
+    this.ticked = -Infinity;
   }
 
   /** Starts again with these items. @param {Iterable<Item>} items */
   load(items) {
     this.items.clear();
     this.keys.clear();
+    this.claimed.clear();
     for (const item of items) this.put(item);
     this.settle();
   }
@@ -46,10 +52,13 @@ export class Board {
     const { id } = news.alert;
     const before = this.items.get(id) ?? this.shades.get(id);
     const item = merge(before, news);
-    this.cached = null;
+    this.stale();
+    if (item.handling.claim) this.claimed.add(id);
+    else this.claimed.delete(id);
     if (item.handling.state === 'closed') {
       if (this.items.delete(id) || this.shades.has(id)) this.shades.set(id, item);
       this.keys.delete(id);
+      this.claimed.delete(id);
       return { item, fresh: false, before };
     }
     this.items.set(id, item);
@@ -75,14 +84,26 @@ export class Board {
     return this.cached;
   }
 
-  /** A filter, the order or the time has changed. */
+  /** A filter, the order or an item has changed. */
   stale() {
     this.cached = null;
+    this.sums = null;
+    this.longest = undefined;
+  }
+
+  /** Time has passed: claims may have lapsed since. @param {number} now */
+  tick(now) {
+    const lapsed = [...this.claimed].some((id) => {
+      const until = Date.parse(this.items.get(id).handling.claim.until);
+      return until > this.ticked && until <= now;
+    });
+    this.ticked = now;
+    if (lapsed) this.stale();
   }
 
   /** Draws what is wanted. */
   settle() {
-    this.cached = null;
+    this.stale();
     this.shown = this.wanted();
     this.shades.clear();
   }
@@ -92,9 +113,10 @@ export class Board {
     if (this.held) return false;
     const wanted = this.wanted();
     if (wanted === this.shown) return false;
+    const moved = wanted.length !== this.shown.length || wanted.some((id, at) => id !== this.shown[at]);
     this.shown = wanted;
     this.shades.clear();
-    return true;
+    return moved;
   }
 
   /** Alerts that wait to be drawn. @returns {string[]} */
@@ -118,16 +140,19 @@ export class Board {
 
   /** @returns {ReturnType<typeof counts>} of all unhandled alerts */
   counts() {
-    return counts(this.items.values(), this.context());
+    this.sums ??= counts(this.items.values(), this.context());
+    return this.sums;
   }
 
   /** The unacknowledged alert of the worst severity that has waited longest. @returns {Item|null} */
   longestWaiting() {
+    if (this.longest !== undefined) return this.longest;
     let worst = null;
     const before = comparator(false);
     for (const [id, item] of this.items) {
       if (item.handling.state !== 'acknowledged' && (!worst || before(this.keys.get(id), this.keys.get(worst)) < 0)) worst = id;
     }
-    return worst ? this.items.get(worst) : null;
+    this.longest = worst ? this.items.get(worst) : null;
+    return this.longest;
   }
 }

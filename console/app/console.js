@@ -95,7 +95,7 @@ export class Console {
   async start() {
     this.show('queue');
     await this.reload();
-    setInterval(() => { this.board.stale(); this.wish(); }, 1000);
+    setInterval(() => { this.board.tick(time.now()); this.wish(); }, 1000);
     this.every(POLL, () => this.poll());
     this.every(POLL_ROSTER, () => this.view === 'wearers' && this.roster());
     await Promise.allSettled([this.loadMap(), this.loadZones(), this.poll(), this.roster()]);
@@ -220,8 +220,8 @@ export class Console {
     document.body.dataset.stale = String(stale);
     this.drawDetail();
     if (this.view === 'wearers') this.wearers.arrange();
-    const fresh = [...this.board.items.values()].filter((it) => it.handling.state === 'new' && it.alert.severity === 'critical').length;
-    const title = stale ? '(!) Bailiwick: no connection' : fresh > 0 ? `(${fresh}) Bailiwick` : 'Bailiwick';
+    const { urgent } = this.board.counts();
+    const title = stale ? '(!) Bailiwick: no connection' : urgent > 0 ? `(${urgent}) Bailiwick` : 'Bailiwick';
     if (document.title !== title) document.title = title;
   }
 
@@ -233,9 +233,9 @@ export class Console {
       if (key !== this.drawnDetail) this.detail.show(item, history);
       this.drawnDetail = key;
       this.actions.draw();
-    } else if (this.drawnDetail !== null) {
+    } else {
       this.drawnDetail = null;
-      this.detail.nothing();
+      this.detail.nothing(this.board.counts(), this.map.people.silent(time.now()));
     }
   }
 

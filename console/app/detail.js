@@ -5,9 +5,9 @@
  * with the exact UTC in its title. Deliberately absent: acting (see `actions.js`) and the map.
  */
 
-import { fill, h, mark } from './dom.js';
+import { fill, h, keycap, mark } from './dom.js';
 import { evidence, metres, parameters, percent, timeline } from './sentence.js';
-import { ruleTitle } from './words.js';
+import { SEVERITIES, ruleTitle } from './words.js';
 import { age, millis, moment, readable, span } from './time.js';
 import { now } from './now.js';
 
@@ -19,7 +19,7 @@ export function timeOf(at, fine = false) {
 export class Detail {
   /**
    * @param {HTMLElement} element
-   * @param {{zoneName: (id: string) => string, personName: (id: string) => string, back: () => void, toMap: () => void}} parts
+   * @param {{zoneName: (id: string) => string, personName: (id: string) => string, back: () => void}} parts
    */
   constructor(element, parts) {
     this.element = element;
@@ -30,10 +30,29 @@ export class Detail {
     this.nothing();
   }
 
-  nothing() {
+  /**
+   * Nothing is selected: the situation at a glance.
+   * @param {ReturnType<import('./filter.js').counts>|null} [sums] @param {number} [silent] wearers who have not been heard
+   */
+  nothing(sums = null, silent = 0) {
+    const key = JSON.stringify([sums, silent]);
+    if (this.shown === null && key === this.glanced) return;
     this.shown = null;
-    fill(this.element, [h('div', { class: 'nothing' }, h('b', {}, 'No alert selected'),
-      h('p', {}, 'Choose one in the queue, or move with ', h('kbd', {}, 'j'), ' and ', h('kbd', {}, 'k'), '.'))]);
+    this.glanced = key;
+    const most = Math.max(1, ...SEVERITIES.map((it) => sums?.severity[it] ?? 0));
+    fill(this.element, [h('div', { class: 'glance' },
+      h('h2', {}, 'At a glance'),
+      sums && h('ul', { class: 'bars' }, SEVERITIES.filter((it) => it !== 'info' || sums.severity.info).map((it) => this.bar(it, sums.severity[it] ?? 0, most))),
+      sums && h('dl', { class: 'pairs' },
+        h('dt', {}, 'Not taken up'), h('dd', {}, String(sums.handling.new ?? 0)), h('dt', {}, 'Claimed'), h('dd', {}, String(sums.handling.claimed ?? 0)),
+        h('dt', {}, 'Acknowledged'), h('dd', {}, String(sums.handling.acknowledged ?? 0)), h('dt', {}, 'Not heard'), h('dd', {}, `${silent} ${silent === 1 ? 'wearer' : 'wearers'}`)),
+      h('p', { class: 'hint' }, 'Choose an alert, or move with ', keycap('j'), ' and ', keycap('k'), '. ', keycap('?'), ' shows all keys.'))]);
+  }
+
+  bar(severity, count, most) {
+    const fillOf = h('span', { class: 'fill', data: { severity } });
+    fillOf.style.width = `${(100 * count) / most}%`;
+    return h('li', {}, h('span', { class: 'severity', data: { severity } }, mark(severity), severity), h('span', { class: 'track' }, fillOf), h('b', {}, String(count)));
   }
 
   /**

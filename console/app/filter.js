@@ -35,8 +35,8 @@ export function isMine(item, { me, now }) {
 
 /** @param {Item} item @param {string} text @param {Context} context */
 function speaksOf(item, text, context) {
+  if (text === '') return true;
   const words = text.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return true;
   const { alert } = item;
   const all = [alert.code, alert.wearer, alert.device, alert.zone, alert.rule, ruleTitle(alert.rule), alert.summary,
     alert.officer, context.names?.(item)].join(' ').toLowerCase();
@@ -55,21 +55,24 @@ export function matches(filter, item, context) {
 }
 
 /**
- * How many there are of each value, of all unhandled alerts, whatever the filter shows.
+ * How many there are of each value, of all unhandled alerts, whatever the filter shows. `urgent` are the critical ones that
+ * nobody has taken up.
  * @param {Iterable<Item>} items @param {Context} context
- * @returns {{all: number, mine: number, severity: Record<string, number>, handling: Record<string, number>,
+ * @returns {{all: number, mine: number, urgent: number, severity: Record<string, number>, handling: Record<string, number>,
  *   family: Record<string, number>}}
  */
 export function counts(items, context) {
-  const sums = { all: 0, mine: 0, severity: {}, handling: {}, family: {} };
+  const sums = { all: 0, mine: 0, urgent: 0, severity: {}, handling: {}, family: {} };
   const add = (kind, value) => {
     sums[kind][value] = (sums[kind][value] ?? 0) + 1;
   };
   for (const item of items) {
     sums.all += 1;
     if (isMine(item, context)) sums.mine += 1;
+    const { state } = standing(item.handling, context.now);
+    if (state === 'new' && item.alert.severity === 'critical') sums.urgent += 1;
     add('severity', item.alert.severity);
-    add('handling', standing(item.handling, context.now).state);
+    add('handling', state);
     add('family', ruleFamily(item.alert.rule));
   }
   return sums;

@@ -45,6 +45,15 @@ export function standing(handling, now) {
 }
 
 /**
+ * Whether the only change is that this person's claim was renewed: that is no reason to ask anybody anything.
+ * @param {Handling} was @param {Handling} is @param {string} me @returns {boolean}
+ */
+export function onlyRenewed(was, is, me) {
+  const mine = was.claim?.by === me && is.claim?.by === me && was.claim.until !== is.claim.until;
+  return mine && is.version === was.version + 1 && was.state === is.state;
+}
+
+/**
  * News may come twice or in either order (stream, list, answer of a command): of each half the newer one counts.
  * @param {Item|undefined} old @param {Item} news @returns {Item}
  */

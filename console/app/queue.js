@@ -42,15 +42,16 @@ export class Queue {
   build(element) {
     this.longest = h('p', { class: 'longest' });
     this.search = h('input', {
-      type: 'search', id: 'queue-search', placeholder: 'Filter by wearer, zone, code …', 'aria-label': 'Filter the queue', autocomplete: 'off',
+      type: 'search', id: 'queue-search', placeholder: 'Filter …', 'aria-label': 'Filter the queue', autocomplete: 'off',
       on: { input: () => this.filtered((filter) => { filter.text = this.search.value; }) },
     });
     this.order = h('select', { 'aria-label': 'Order within a severity', on: { change: () => this.reorder() } },
       h('option', { value: 'new' }, 'newest first'), h('option', { value: 'old' }, 'oldest first'));
     this.severityFilters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Severity' });
     this.handlingFilters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Handling' });
-    this.familyFilters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Rule family' });
-    this.count = h('span', {});
+    this.family = h('select', { 'aria-label': 'Rule family', on: { change: () => this.filtered((filter) => { filter.family = new Set(this.family.value ? [this.family.value] : []); }) } });
+    this.count = h('span', { class: 'count' });
+    this.clear = h('button', { class: 'clear', type: 'button', hidden: true, on: { click: () => this.clearFilter() } }, 'Show all');
     this.list = h('div', {
       class: 'list', id: 'queue-list', role: 'listbox', tabindex: '0', 'aria-label': 'Unhandled alerts, worst first',
       on: { pointermove: () => { this.pointerAt = steady(); }, pointerleave: () => { this.pointerAt = -Infinity; }, click: (event) => this.clicked(event) },
@@ -59,9 +60,9 @@ export class Queue {
     this.empty = h('div', { class: 'empty', hidden: true });
     fill(element, [
       h('div', { class: 'head' },
-        h('div', { class: 'title' }, h('h2', {}, 'Alerts'), this.count, this.longest),
-        h('div', { class: 'search' }, this.search, this.order),
-        this.severityFilters, this.handlingFilters, this.familyFilters),
+        h('div', { class: 'title' }, h('h2', {}, 'Alerts'), this.count, this.clear, this.longest),
+        h('div', { class: 'search' }, this.search, this.family, this.order),
+        this.severityFilters, this.handlingFilters),
       h('div', { class: 'listed' }, this.pill, this.list, this.empty),
     ]);
     this.makeFilters();
@@ -81,8 +82,7 @@ export class Queue {
       UNHANDLED.map((it) => button('handling', it, it)),
       h('button', { class: 'filter', type: 'button', data: { kind: 'mine' }, on: { click: () => this.filtered((filter) => { filter.mine = !filter.mine; }) } }, 'mine', h('b', {})),
     ]);
-    this.clear = h('button', { class: 'filter clear', type: 'button', hidden: true, on: { click: () => this.clearFilter() } }, 'show all');
-    fill(this.familyFilters, [FAMILIES.map((it) => button('family', it.id, it.title)), this.clear]);
+    fill(this.family, [h('option', { value: '' }, 'all rules'), FAMILIES.map((it) => h('option', { value: it.id }, it.title))]);
   }
 
   /** @param {(filter: import('./filter.js').Filter) => void} change */
@@ -95,6 +95,7 @@ export class Queue {
 
   clearFilter() {
     this.search.value = '';
+    this.family.value = '';
     this.board.filter = everything();
     this.filtered(() => {});
     this.list.focus();
@@ -200,6 +201,11 @@ export class Queue {
       setText(button.lastChild, String(number));
       button.dataset.none = String(number === 0);
       button.setAttribute('aria-pressed', String(kind === 'mine' ? filter.mine : filter[kind].has(value)));
+    }
+    for (const option of this.family.options) {
+      const number = sums.family[option.value] ?? 0;
+      const { title } = FAMILIES.find((it) => it.id === option.value) ?? {};
+      if (title) setText(option, `${title} (${number})`);
     }
     this.clear.hidden = !narrows(filter);
     const waits = this.board.longestWaiting();

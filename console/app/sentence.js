@@ -144,15 +144,15 @@ export function timeline(revisions, entries) {
 export function differences(before, after, me, now) {
   const said = [];
   const [was, is] = [before.handling, after.handling];
-  const name = (by) => (by === me ? 'you' : by);
+  const name = (by) => (by === me ? 'You' : by);
   if (is.closed && !was.closed) said.push(`${name(is.closed.by)} closed it as ${dispositionTitle(is.disposition).toLowerCase()} at ${clock(millis(is.closed.at))}.`);
   else if (is.acknowledged && !was.acknowledged) said.push(`${name(is.acknowledged.by)} acknowledged it at ${clock(millis(is.acknowledged.at))}.`);
   if (is.claim && is.claim.by !== was.claim?.by) said.push(`${name(is.claim.by)} claimed it ${age(now - millis(is.claim.since))} ago.`);
-  if (!is.claim && was.claim && !is.closed) said.push(`The claim of ${name(was.claim.by)} is over.`);
+  if (!is.claim && was.claim && !is.closed) said.push(`The claim of ${was.claim.by} is over.`);
   if (after.alert.status !== before.alert.status) said.push(`The condition is ${after.alert.status} now.`);
   if (after.alert.severity !== before.alert.severity) said.push(`The severity is ${after.alert.severity} now.`);
   if (said.length === 0 && is.version !== was.version) said.push('Something was noted on it.');
-  return said.map((text) => text.charAt(0).toUpperCase() + text.slice(1));
+  return said;
 }
 
 /** @param {{kind: string, detail: string, since: string}} trouble @param {number} now @returns {string} */
@@ -173,6 +173,7 @@ export function freshness({ now, receivedAt, lagMs, silentMs }) {
   const dry = Number.isFinite(receivedAt) ? Math.max(0, now - receivedAt) : NaN;
   const bad = silentMs > FRESH.silentBad || lagMs > FRESH.lagBad || dry > FRESH.dryBad;
   const doubtful = silentMs > FRESH.silentDoubtful || lagMs > FRESH.lagDoubtful || dry > FRESH.dryDoubtful;
-  const text = Number.isFinite(dry) ? `data ${age(dry)} old` : 'no data yet';
+  const late = lagMs > FRESH.lagDoubtful ? `${age(lagMs)} behind` : `data ${age(dry)} old`;
+  const text = Number.isFinite(dry) ? late : 'no data yet';
   return { age: dry, grade: bad ? 'bad' : doubtful ? 'doubtful' : 'good', text };
 }

@@ -50,7 +50,7 @@ export class Topbar {
       h('span', { class: 'push' }),
       h('div', { class: 'signs' }, this.link, this.data, this.time),
       h('div', { class: 'who' },
-        h('b', {}, session.name), h('span', { class: 'scope' }, session.scope === 'read' ? 'looks on' : session.scope),
+        h('b', { title: `May ${session.scope}` }, session.name), session.scope === 'read' && h('span', { class: 'scope' }, 'looks on'),
         h('button', { class: 'help-key', type: 'button', title: 'Keys and words (?)', 'aria-label': 'Help', on: { click: () => this.parts.help() } }, '?'),
         h('button', { type: 'button', on: { click: () => this.parts.logOut() } }, 'Log out')),
     ]);
@@ -100,7 +100,9 @@ export class Topbar {
     const link = CONNECTION[connection];
     this.link.dataset.grade = link.grade;
     setText(this.link.lastChild, link.text);
-    const fresh = freshness({ now: present, receivedAt: Date.parse(health?.received_at ?? ''), lagMs: health?.lag_ms ?? 0, silentMs });
+    // A replay runs at its own speed: there the age counts between what the service told, not until now.
+    const told = this.parts.session.replay ? Date.parse(health?.now ?? '') : present;
+    const fresh = freshness({ now: told, receivedAt: Date.parse(health?.received_at ?? ''), lagMs: health?.lag_ms ?? 0, silentMs });
     this.data.dataset.grade = fresh.grade;
     setText(this.data.lastChild, fresh.text);
     const time = `${clock(present)} ${zoneName(present)}`;

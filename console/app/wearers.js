@@ -127,7 +127,7 @@ export class Wearers {
     parts.battery.dataset.doubt = String(it.battery !== null && it.battery <= LOW && !it.charging);
     setText(parts.strap, it.strap ?? '–');
     parts.strap.dataset.bad = String(it.strap === 'cut' || it.strap === 'open');
-    const alerts = it.alerts === 0 ? 'none' : `${it.alerts} ${it.worst}`;
+    const alerts = it.alerts === 0 ? 'none' : `${it.alerts} (${it.worst})`;
     if (parts.alerts.textContent !== alerts) fill(parts.alerts, it.alerts === 0 ? [h('span', { class: 'none' }, 'none')] : [mark(it.worst), alerts]);
   }
 

@@ -10,6 +10,12 @@ import { h } from './dom.js';
 /** Rows beyond the edge, so that scrolling never shows a gap. */
 const SPARE = 4;
 
+/** A row that is out of sight stands for nothing. @param {HTMLElement} row */
+function forget(row) {
+  row.removeAttribute('id');
+  for (const name of Object.keys(row.dataset)) delete row.dataset[name];
+}
+
 export class Windowed {
   /**
    * @param {HTMLElement} scroller what scrolls
@@ -51,7 +57,10 @@ export class Windowed {
       const row = this.pool[slot];
       const index = first + ((((slot - first) % size) + size) % size);
       row.hidden = index >= last;
-      if (row.hidden) continue;
+      if (row.hidden) {
+        forget(row);
+        continue;
+      }
       row.style.transform = `translateY(${index * this.height}px)`;
       this.show(row, index);
     }

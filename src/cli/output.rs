@@ -3,9 +3,10 @@
 //! Results are written to standard output through one buffer; a reader that goes away (`| head`) ends the command quietly.
 //! Deliberately absent: logs of the service (see `telemetry`).
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Write as _};
 
 /// Standard output, buffered.
+#[derive(Debug)]
 pub(super) struct Output(BufWriter<io::Stdout>);
 
 impl Output {
@@ -32,12 +33,7 @@ impl Output {
 }
 
 /// Says something about the work to whoever watches, apart from the results.
-pub(super) fn remark(text: &str) {
+pub fn remark(text: &str) {
     // Nobody can be told that nobody can be told.
     writeln!(io::stderr(), "{text}").unwrap_or_default();
-}
-
-/// Whether an error only says that the reader of our output has gone.
-pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -227,13 +227,19 @@ impl fmt::Debug for Environment {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read at all.
-    #[error(
-        "no configuration: {0} (`bailiwick config print > bailiwick.toml` writes one to begin with)"
-    )]
+    #[error("{}", unreadable(.0))]
     Unreadable(reading::Unreadable),
     /// It says what can't stand.
     #[error("{}", listed(.0))]
     Problems(Vec<FileProblem>),
+}
+
+fn unreadable(error: &reading::Unreadable) -> String {
+    if error.is_missing() {
+        format!("{error}; `bailiwick config print > bailiwick.toml` writes one to begin with")
+    } else {
+        error.to_string()
+    }
 }
 
 fn listed(problems: &[FileProblem]) -> String {

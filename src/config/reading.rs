@@ -23,27 +23,64 @@ impl Unreadable {
         }
     }
 
+    /// Which file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is no such file.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::NotFound
+    }
+
     /// Why, without the file's name.
     pub(crate) fn reason(&self) -> String {
         sentence(&self.cause)
     }
 }
 
+/// What goes wrong with files every day, and how to say it.
+const SENTENCES: [(io::ErrorKind, &str); 6] = [
+    (io::ErrorKind::NotFound, "there is no such file or folder"),
+    (
+        io::ErrorKind::IsADirectory,
+        "it is a folder; expected a file",
+    ),
+    (
+        io::ErrorKind::NotADirectory,
+        "a part of its path is a file, not a folder",
+    ),
+    (
+        io::ErrorKind::PermissionDenied,
+        "this user is not allowed to",
+    ),
+    (io::ErrorKind::UnexpectedEof, "it is empty"),
+    (io::ErrorKind::InvalidData, "it is not text in UTF-8"),
+];
+
 /// What the operating system means.
 pub(crate) fn sentence(cause: &io::Error) -> String {
-    match cause.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder; expected a file".to_owned(),
-        io::ErrorKind::NotADirectory => "a part of its path is a file, not a folder".to_owned(),
-        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-        io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
-        _ => cause.to_string(),
-    }
+    let known = SENTENCES.iter().find(|(kind, _)| *kind == cause.kind());
+    known.map_or_else(|| cause.to_string(), |(_, sentence)| (*sentence).to_owned())
 }
 
-/// The bytes of a file.
-pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
     fs::read(path).map_err(|cause| Unreadable::new(path, cause))
+}
+
+/// The bytes of a file that must hold something.
+pub(crate) fn some_bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let bytes = bytes(path)?;
+    if bytes.is_empty() {
+        return Err(Unreadable::new(path, io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(bytes)
+}
+
+/// The text of a file that must hold something.
+pub(crate) fn some_text(path: &Path) -> Result<String, Unreadable> {
+    let invalid = |_error| Unreadable::new(path, io::ErrorKind::InvalidData.into());
+    String::from_utf8(some_bytes(path)?).map_err(invalid)
 }
 
 /// The text of a file.

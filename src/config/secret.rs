@@ -14,7 +14,7 @@ use crate::config::reading;
 const SECRET_LENGTH_MIN: usize = 16;
 
 /// Longest secret in a file; a longer file is another file.
-const SECRET_LENGTH_MAX: usize = 4096;
+const SECRET_LENGTH_MAX: usize = 1024;
 
 /// SHA-256 of a secret that was made by machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
-//! The configuration: what it says, what it refuses, and that what is printed is what holds.
+//! The configuration: what it says, what it refuses, and that what is printed is what holds. Deliberately absent: the
+//! command line (see `tests/cli`).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,14 @@
 //! Lines of a feed as things to be replayed.
 //!
-//! The same reading of topics and payloads as the service's. What can't be read is told and left out; nothing else is.
-//! Deliberately absent: the order of replay.
-
-use bytes::Bytes;
+//! The same reading of topics, payloads and journal entries as the service's. What can't be read is told and left out;
+//! nothing else is. Deliberately absent: the order of replay, and histories: they name rows of a journal, and what they
+//! led to is not for people.
 
 use crate::model::event::Event;
 use crate::model::id::AgencyId;
 use crate::replay::Item;
 use crate::wire::feed::{FeedBody, FeedItem};
+use crate::wire::journal::{self, Entered};
 use crate::wire::report;
 use crate::wire::topic::Topic;
 
@@ -38,6 +38,7 @@ pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
                             agency: agency.clone(),
                             report: Box::new(received.report),
                         },
+                        raw: Some(received.raw),
                     }));
                 taken.problems.extend(
                     content
@@ -55,21 +56,16 @@ pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
             ) => {}
             Err(error) => taken.problems.push(format!("line {line}: {error}")),
         },
-        FeedBody::Event { name, data } => match event(&name, &data, agency) {
-            Ok((agency, event)) => taken.items.push(Item {
+        FeedBody::Event { name, data } => match journal::from_feed(&name, agency, &data) {
+            Ok(Entered::Event(event)) => taken.items.push(Item {
                 received_at,
-                agency,
+                agency: agency.clone(),
                 event,
+                raw: None,
             }),
-            Err(problem) => taken.problems.push(format!("line {line}: {problem}")),
+            Ok(Entered::History(_)) => {}
+            Err(error) => taken.problems.push(format!("line {line}: {error}")),
         },
     }
     taken
-}
-
-fn event(name: &str, _data: &Bytes, agency: &AgencyId) -> Result<(AgencyId, Event), String> {
-    match name {
-        "tick" => Ok((agency.clone(), Event::Tick)),
-        _ => Err(format!("event {name:?} is not known")),
-    }
 }

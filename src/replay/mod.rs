@@ -2,22 +2,24 @@
 //!
 //! Takes what a feed brought and the definitions in force, lets the engine step exactly as the service would, and hands
 //! out the effects. A feed with receive times is merged by them, and they are the time. Without them, or when the order
-//! of time is asked for, each wearer is replayed in an engine of their own, and what needs receive times is off.
-//! Deliberately absent: files, and the answer to recalls (late reports are told, counted, and not judged in their place).
+//! of time is asked for, each wearer is replayed in an engine of their own, and what needs receive times is off. What is
+//! named beside a feed takes the place of what the feed brings of its kind. Deliberately absent: files, and the answer to
+//! recalls (late reports are told, counted, and not judged in their place).
 
+mod apart;
 pub mod episodes;
 pub mod intake;
 pub mod timeline;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::engine::Engine;
 use crate::model::effect::Effect;
 use crate::model::event::{Event, ZoneChange};
-use crate::model::id::{AgencyId, WearerId};
+use crate::model::id::AgencyId;
 use crate::model::parameters::Parameters;
-use crate::model::report::Report;
 use crate::model::roster::Roster;
 use crate::model::time::Timestamp;
 use crate::model::zone::Zone;
@@ -42,6 +44,8 @@ pub struct Item {
     pub agency: AgencyId,
     /// What it is.
     pub event: Event,
+    /// The device's bytes, for a report.
+    pub raw: Option<Bytes>,
 }
 
 /// In which order a feed is replayed.
@@ -74,7 +78,7 @@ pub fn run(
     if timed && order == Order::Arrival {
         by_receive_time(definitions, items, out);
     } else {
-        by_wearer(definitions, items, order, out);
+        apart::by_wearer(definitions, items, order, out);
     }
     Replayed {
         receive_clock: timed && order == Order::Arrival,
@@ -98,97 +102,13 @@ fn by_receive_time(
             define(&mut engine, definitions, &item.agency, now);
             defined.push(item.agency.clone());
         }
+        if definitions.overrule(&item.event) {
+            continue;
+        }
         engine.step(now, &item.event, &mut effects);
         for effect in effects.drain(..) {
             out(now, &effect);
         }
-    }
-}
-
-/// Each wearer in an engine of their own. The receive time is the greatest device time so far.
-fn by_wearer(
-    definitions: &Definitions,
-    items: Vec<Item>,
-    order: Order,
-    out: &mut dyn FnMut(Timestamp, &Effect),
-) {
-    let parameters = Parameters {
-        receive_clock: false,
-        ..definitions.parameters.clone()
-    };
-    let definitions = Definitions {
-        parameters,
-        ..definitions.clone()
-    };
-    let mut groups: BTreeMap<(AgencyId, WearerId), Vec<(Timestamp, Event)>> = BTreeMap::new();
-    for item in items {
-        if let Some((wearer, at)) = about(&definitions, &item.event) {
-            groups
-                .entry((item.agency, wearer))
-                .or_default()
-                .push((at, item.event));
-        }
-    }
-    let mut all: Vec<(Timestamp, Effect)> = Vec::new();
-    for ((agency, _), mut events) in groups {
-        if order == Order::Time {
-            events.sort_by_cached_key(|(at, event)| (*at, place(event)));
-        }
-        let mut engine = Engine::new();
-        let mut effects = Vec::new();
-        let mut now = events.first().map_or(Timestamp::MIN, |(at, _)| *at);
-        define(&mut engine, &definitions, &agency, now);
-        for (at, event) in &events {
-            now = now.max(*at);
-            engine.step(now, event, &mut effects);
-            all.extend(effects.drain(..).map(|effect| (now, effect)));
-        }
-    }
-    // Stable: what one wearer's steps caused keeps its order.
-    all.sort_by_key(|(now, _)| *now);
-    for (now, effect) in &all {
-        out(*now, effect);
-    }
-}
-
-/// Whom an event is about, and when. Changes of definitions within a feed need the order of arrival.
-fn about(definitions: &Definitions, event: &Event) -> Option<(WearerId, Timestamp)> {
-    match event {
-        Event::Report { report, .. } => Some((wearer_of(definitions, report), report.at)),
-        Event::CheckIn { checkin, .. } => Some((checkin.wearer.clone(), checkin.at)),
-        Event::Zones { .. }
-        | Event::Roster { .. }
-        | Event::Parameters { .. }
-        | Event::History { .. }
-        | Event::Resumed { .. }
-        | Event::Tick => None,
-    }
-}
-
-fn wearer_of(definitions: &Definitions, report: &Report) -> WearerId {
-    let activations = definitions
-        .roster
-        .iter()
-        .flat_map(|roster| &roster.activations);
-    let mut on = activations
-        .filter(|activation| activation.device == report.device && activation.covers(report.at));
-    on.next().map_or_else(
-        || report.device.as_wearer(),
-        |activation| activation.wearer.clone(),
-    )
-}
-
-/// Breaks ties of time: device, then number.
-fn place(event: &Event) -> (String, Option<u64>) {
-    match event {
-        Event::Report { report, .. } => (report.device.to_string(), report.seq),
-        Event::CheckIn { .. }
-        | Event::Zones { .. }
-        | Event::Roster { .. }
-        | Event::Parameters { .. }
-        | Event::History { .. }
-        | Event::Resumed { .. }
-        | Event::Tick => (String::new(), None),
     }
 }
 
@@ -201,6 +121,26 @@ fn define(engine: &mut Engine, definitions: &Definitions, agency: &AgencyId, now
 }
 
 impl Definitions {
+    /// Whether an event of the feed is passed over, because something else of its kind was named beside the feed.
+    fn overrule(&self, event: &Event) -> bool {
+        match event {
+            Event::Zones { .. } => !self.zones.is_empty(),
+            Event::Roster { .. } => self.roster.is_some(),
+            Event::Parameters { .. } => {
+                let standard = Parameters {
+                    version: Arc::clone(&self.parameters.version),
+                    ..Parameters::default()
+                };
+                self.parameters != standard
+            }
+            Event::Report { .. }
+            | Event::CheckIn { .. }
+            | Event::History { .. }
+            | Event::Resumed { .. }
+            | Event::Tick => false,
+        }
+    }
+
     /// The definitions as events: parameters, zones, roster.
     pub fn events(&self, agency: &AgencyId) -> Vec<Event> {
         let mut events = vec![
@@ -222,3 +162,6 @@ impl Definitions {
         events
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,7 +116,12 @@ impl Metric {
 
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
-    let parts = [ingest::METRICS, pipeline::METRICS, web::METRICS, notify::METRICS];
+    let parts = [
+        ingest::METRICS,
+        pipeline::METRICS,
+        web::METRICS,
+        notify::METRICS,
+    ];
     parts.into_iter().flatten().copied()
 }
 

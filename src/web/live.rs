@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
@@ -90,8 +91,11 @@ pub(super) async fn stream(
     };
     let follower = Follower::begin(house, caller, asked, place).await?;
     // A proxy that collects events before it hands them on would make them late.
-    let unbuffered = [("x-accel-buffering", "no")];
-    Ok((unbuffered, Sse::new(follower.events())).into_response())
+    let head = [
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((head, Sse::new(follower.events())).into_response())
 }
 
 /// From where on somebody wants to be told.

@@ -33,7 +33,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
@@ -144,6 +145,8 @@ struct House {
     parts: Parts,
     tokens: Vec<Arc<Token>>,
     layers: Layers,
+    /// The OpenAPI document.
+    document: Bytes,
     secure_cookie: bool,
     limits: Limits,
     counts: Arc<Counts>,
@@ -193,6 +196,7 @@ impl Web {
                 parts,
                 tokens: settings.tokens.into_iter().map(Arc::new).collect(),
                 layers: Layers::new(settings.map),
+                document: openapi::document().into(),
                 secure_cookie: settings.secure_cookie,
                 stream_places: Arc::new(Semaphore::new(settings.limits.stream_clients)),
                 limits: settings.limits,
@@ -394,8 +398,9 @@ fn router(house: &Arc<House>) -> Router {
 }
 
 /// The OpenAPI document.
-async fn describe() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], openapi::document())
+async fn describe(State(house): State<Arc<House>>) -> impl IntoResponse {
+    let document = Bytes::clone(&house.document);
+    ([(CONTENT_TYPE, "application/json")], document)
 }
 
 async fn nowhere() -> ApiError {

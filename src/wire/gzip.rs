@@ -57,6 +57,15 @@ pub(super) fn pack(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// The bytes as gzip; what is gzip already stays as it is.
+pub(crate) fn zipped(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.starts_with(&MAGIC) {
+        bytes
+    } else {
+        packed(&bytes)
+    }
+}
+
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder

@@ -183,13 +183,7 @@ pub fn encode(event: &Event) -> Written {
             wearer: Some(history.wearer.clone()),
             ..written(Kind::History, Some(agency), encode_history(history))
         },
-        Event::Resumed { blind } => {
-            let v1 = ResumedV1 {
-                from: Text(blind.from),
-                until: Text(blind.until),
-            };
-            written(Kind::Resumed, None, json(&v1).into_bytes())
-        }
+        Event::Resumed { blind } => written(Kind::Resumed, None, encode_resumed(*blind)),
         Event::Tick => written(Kind::Tick, None, Vec::new()),
     }
 }
@@ -250,6 +244,14 @@ fn encode_checkin(checkin: &CheckIn) -> Vec<u8> {
         obligation: Text(checkin.obligation.clone()),
         at: Text(checkin.at),
         actor: checkin.actor.0.clone(),
+    };
+    json(&v1).into_bytes()
+}
+
+fn encode_resumed(blind: Window) -> Vec<u8> {
+    let v1 = ResumedV1 {
+        from: Text(blind.from),
+        until: Text(blind.until),
     };
     json(&v1).into_bytes()
 }
@@ -336,6 +338,56 @@ pub fn decode(kind: Kind, agency: Option<&AgencyId>, body: &[u8]) -> Result<Ente
         Kind::Tick => Event::Tick,
     };
     Ok(Entered::Event(event))
+}
+
+/// What an event that is not a report says on a line of a feed, as one JSON value; reading it gives the event back.
+///
+/// A history is its name: what it names stands in the same recording.
+pub fn to_feed(event: &Event) -> String {
+    match event {
+        Event::Report { .. } | Event::Tick => "{}".to_owned(),
+        // A text with its own lines, so as a text.
+        Event::Parameters { parameters, .. } => json(&parameters_file::write(parameters)),
+        Event::CheckIn { checkin, .. } => text_of(encode_checkin(checkin)),
+        Event::Zones { change, .. } => text_of(encode_zones(change)),
+        Event::Roster { roster, .. } => roster_file::write_json(roster),
+        Event::History { history, .. } => text_of(encode_history(history)),
+        Event::Resumed { blind } => text_of(encode_resumed(*blind)),
+    }
+}
+
+fn text_of(body: Vec<u8>) -> String {
+    String::from_utf8(body).expect("bodies are written as text")
+}
+
+/// Reads what an event says on a line of a feed. Zones may also be a whole zone file, and take the place of all before.
+///
+/// # Errors
+/// When there is no event of that name, or its data is not what the event says.
+pub fn from_feed(name: &str, agency: &AgencyId, data: &[u8]) -> Result<Entered, Misread> {
+    let Some(kind) = Kind::parse(name).filter(|kind| *kind != Kind::Report) else {
+        return Err(Misread {
+            what: "event",
+            problem: "its name is not known; expected zones, roster, parameters, checkin, history, resumed or tick".to_owned(),
+        });
+    };
+    if kind == Kind::Parameters {
+        let text = std::str::from_utf8(data).map_err(|error| misread(kind, error.to_string()))?;
+        let toml: String = read(kind.name(), text)?;
+        return decode(kind, Some(agency), toml.as_bytes());
+    }
+    let read = decode(kind, Some(agency), data);
+    if kind != Kind::Zones || read.is_ok() {
+        return read;
+    }
+    let file = zone_file::read(kind.name(), data, zone_file::Options::default());
+    match file.problems.first() {
+        Some(problem) => Err(misread(kind, problem.to_string())),
+        None => Ok(Entered::Event(Event::Zones {
+            agency: agency.clone(),
+            change: ZoneChange::Replace(file.zones.into_iter().map(Arc::new).collect()),
+        })),
+    }
 }
 
 /// Reads a report back from the device's bytes.

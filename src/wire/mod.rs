@@ -11,7 +11,7 @@ pub(crate) mod document;
 pub(crate) mod duration;
 pub mod effect;
 pub mod feed;
-mod gzip;
+pub(crate) mod gzip;
 pub mod journal;
 pub mod parameters_file;
 pub mod problem;

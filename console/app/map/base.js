@@ -10,8 +10,8 @@ import { lines, mercatorX, mercatorY } from '../geo.js';
 
 /** Width of roads in pixels at zoom 16, and the zoom from which they are drawn. @type {Record<string, [number, number]>} */
 const ROADS = {
-  motorway: [9, 5], trunk: [8.5, 6], primary: [8, 8], secondary: [7, 9], tertiary: [6, 11], primary_link: [5, 11], secondary_link: [5, 11],
-  unclassified: [4.5, 12], residential: [4.5, 13], living_street: [4, 13], road: [4, 13], pedestrian: [3.5, 14], service: [2.6, 14],
+  motorway: [9, 5], trunk: [8.5, 6], primary: [8, 8], secondary: [7, 9], tertiary: [6, 10], primary_link: [5, 11], secondary_link: [5, 11],
+  unclassified: [4.5, 11], residential: [4.5, 12], living_street: [4, 13], road: [4, 13], pedestrian: [3.5, 14], service: [2.6, 14],
 };
 /** Ways for people on foot: thin and broken. @type {Record<string, number>} */
 const PATHS = { track: 13, cycleway: 13, footway: 15, path: 14, bridleway: 15, steps: 15 };
@@ -22,6 +22,8 @@ const AREAS = {
   grass: 'green', sport: 'green', playground: 'green', recreation_ground: 'green', village_green: 'green', allotments: 'green', cemetery: 'green', farmland: 'green',
   residential: 'town', industrial: 'town', commercial: 'town', school: 'town', farmyard: 'town', quarry: 'town', construction: 'town', parking: 'town', place_of_worship: 'town', townhall: 'town',
 };
+/** From which zoom a road is drawn with two edges; from further away it is one line. */
+const HOLLOW_FROM = 13;
 /** From which zoom buildings are drawn. */
 const BUILDINGS_FROM = 14;
 
@@ -108,6 +110,15 @@ function drawRoads(ctx, shapes, at, colours) {
     ctx.setLineDash([]);
   }
   const drawn = [...kinds].filter(([kind]) => ROADS[kind] && at.zoom >= ROADS[kind][1]);
+  if (at.zoom < HOLLOW_FROM) {
+    for (const [kind, some] of drawn) {
+      trace(ctx, some, at);
+      ctx.lineWidth = Math.max(0.7, ROADS[kind][0] * grow * 1.5);
+      ctx.strokeStyle = colours.distant;
+      ctx.stroke();
+    }
+    return;
+  }
   for (const casing of [true, false]) {
     for (const [kind, some] of drawn) {
       const width = Math.max(kind === 'service' ? 0.7 : 0.9, ROADS[kind][0] * grow);

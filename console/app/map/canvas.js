@@ -75,7 +75,7 @@ export const pixel = (view, x, y) => [x * view.scale - view.left, y * view.scale
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
-  const names = ['map-land', 'map-wood', 'map-green', 'map-town', 'map-water', 'map-building', 'map-road', 'map-casing', 'map-path', 'map-text', 'map-halo',
+  const names = ['map-land', 'map-wood', 'map-green', 'map-town', 'map-water', 'map-building', 'map-road', 'map-casing', 'map-path', 'map-distant', 'map-text', 'map-halo',
     'zone-exclusion', 'zone-restriction', 'zone-inclusion', 'zone-neutral', 'person', 'person-silent', 'person-edge', 'track',
     'critical', 'high', 'medium', 'low', 'info', 'ink', 'surface', 'muted', 'accent', 'line-strong'];
   return Object.fromEntries(names.map((name) => [name.replace('map-', ''), read(name)]));

@@ -38,7 +38,7 @@ export class LabelPainter {
     const people = this.parts.people();
     const chosen = people.selected;
     for (const it of people.people) {
-      if (it.wearer === null || (it.wearer !== chosen && view.zoom < PEOPLE_FROM)) continue;
+      if (it.wearer === null || (it.wearer !== chosen && (chosen !== null || view.zoom < PEOPLE_FROM))) continue;
       const [x, y] = pixel(view, it.x, it.y);
       put(it.wearer, x, y + (it.wearer === chosen ? 22 : 15), it.wearer === chosen ? 12.5 : 11, this.colours.ink, it.wearer === chosen ? 700 : 500);
     }

@@ -46,7 +46,7 @@ export class WearerMap {
     this.credits = L.control.attribution({ prefix: 'Leaflet' }).addTo(this.map);
     this.map.setView([47.14, 9.55], 11);
     this.base = new BaseLayer().addTo(this.map);
-    this.layers = [[this.zonePainter, 410], [this.track, 430], [this.people, 450], [this.names, 460]].map(([painter, level], i) => {
+    this.layers = [[this.zonePainter, 410], [this.track, 450], [this.people, 430], [this.names, 460]].map(([painter, level], i) => {
       const pane = `layer-${i}`;
       Object.assign(this.map.createPane(pane).style, { zIndex: String(level), pointerEvents: 'none' });
       return new Overlay((ctx, view) => painter.draw(ctx, view), pane).addTo(this.map);
@@ -126,6 +126,8 @@ export class WearerMap {
   show({ points, alert, from, until, wearer, fly }) {
     const feature = alert?.zone ? this.zone(alert.zone) : null;
     this.track.set(points, alert, feature);
+    // Evidence is above the wearer's present place; a mere track is below it.
+    this.map.getPane('layer-1').style.zIndex = this.track.evidence.size > 0 ? '450' : '420';
     const span = `${clockShort(from)} to ${clockShort(until)}`;
     const text = points.length === 0 ? 'no position in this hour' : `track ${span}, ${points.length} fixes`;
     fill(this.caption, [h('div', { class: 'words' }, h('b', {}, wearer), ' ', h('span', {}, text)),
@@ -154,7 +156,7 @@ export class WearerMap {
     if (zone && this.zoneFits(zone)) bounds.extend(this.zoneBounds(zone));
     if (!bounds.isValid()) return;
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches || !this.element.offsetParent;
-    const options = { maxZoom: CLOSE, paddingTopLeft: [40, 60], paddingBottomRight: [40, 40], duration: 0.7 };
+    const options = { maxZoom: zone ? CLOSE : CLOSE - 1, paddingTopLeft: [40, 60], paddingBottomRight: [40, 40], duration: 0.7 };
     if (still) this.map.fitBounds(bounds, { ...options, animate: false });
     else this.map.flyToBounds(bounds, options);
   }
@@ -208,9 +210,10 @@ function plain(text) {
 
 function legend() {
   const zone = (kind, text) => h('li', {}, h('span', { class: 'swatch', data: { kind } }), text);
+  const person = (sign, text) => h('li', {}, h('span', { class: 'box' }, sign), text);
   const wide = matchMedia('(min-width: 1280px) and (min-height: 820px)').matches;
   return h('details', { class: 'legend', open: wide }, h('summary', {}, 'Legend'), h('div', { class: 'keys' },
     h('ul', {}, zone('exclusion', 'exclusion zone'), zone('restriction', 'restriction zone'), zone('inclusion', 'inclusion zone'), zone('neutral', 'neutral zone'), zone('ring', 'warning ring')),
-    h('ul', {}, h('li', {}, h('span', { class: 'person' }), 'wearer'), h('li', {}, mark('critical'), 'with a critical alert'), h('li', {}, mark('high'), 'high'),
-      h('li', {}, mark('medium'), 'medium or low'), h('li', {}, h('span', { class: 'person silent' }), `not heard for ${SILENT / 60000} min`))));
+    h('ul', {}, person(h('span', { class: 'person' }), 'wearer'), person(mark('critical'), 'critical alert'), person(mark('high'), 'high alert'),
+      person(mark('medium'), 'medium alert'), person(h('span', { class: 'person silent' }), `not heard for ${SILENT / 60000} min`))));
 }

@@ -21,6 +21,9 @@ const ACCURACY_FROM = 14;
  *   severity: string|null, perMetre: {x: number, y: number}, seen: any}} Person
  */
 
+/** @param {string|undefined} worst @returns {string|null} the sign that it gives to a wearer: what is low is left to the queue */
+const signOf = (worst) => (worst === undefined || worst === 'low' || worst === 'info' ? null : worst);
+
 export class PeoplePainter {
   constructor() {
     /** @type {Person[]} */
@@ -39,11 +42,16 @@ export class PeoplePainter {
     this.people = devices.filter((it) => it.fix).map((it) => ({
       device: it.device, wearer: it.wearer, lat: it.fix.lat, lon: it.fix.lon, x: mercatorX(it.fix.lon), y: mercatorY(it.fix.lat),
       accuracy: it.fix.accuracy_m > 0 ? it.fix.accuracy_m : null, contactAt: millis(it.contact_at),
-      severity: worst.get(it.wearer) ?? null, perMetre: mercatorPerMetre(it.fix.lat), seen: it,
+      severity: signOf(worst.get(it.wearer)), perMetre: mercatorPerMetre(it.fix.lat), seen: it,
     }));
     // The worst is drawn last, on top.
     const rank = (it) => (it.severity === null ? 9 : severityRank(it.severity));
     this.people.sort((a, b) => rank(b) - rank(a));
+  }
+
+  /** @param {number} now @returns {number} how many devices with a place have not been heard */
+  silent(now) {
+    return this.people.filter((it) => now - it.contactAt > SILENT).length;
   }
 
   /** @param {string} wearer @returns {Person|undefined} */

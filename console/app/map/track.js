@@ -27,6 +27,15 @@ export function evidenceOf(points, alert) {
   return new Set(before.slice(-reports.size));
 }
 
+/**
+ * Whether a distance on the map is the one that was judged. The zone may have changed since, or the fix may be another one;
+ * then no line is better than a wrong one.
+ * @param {number} drawn @param {{distance_m: number, accuracy_m: number|null}} reason @returns {boolean}
+ */
+export function agrees(drawn, { distance_m: judged, accuracy_m: accuracy }) {
+  return Math.abs(drawn - judged) <= Math.max(5, (accuracy ?? 0) / 2, Math.abs(judged) * 0.05);
+}
+
 export class TrackPainter {
   constructor() {
     this.colours = null;
@@ -51,7 +60,7 @@ export class TrackPainter {
     const last = [...this.evidence].at(-1);
     if (!last || !feature || alert.reason.distance_m === null) return;
     const found = distanceLine(feature, [last.lon, last.lat], alert.rule === 'zone.buffer');
-    if (!found) return;
+    if (!found || !agrees(found.metres, alert.reason)) return;
     const side = alert.reason.distance_m <= 0 ? 'inside' : 'outside';
     this.line = { from: last, x: mercatorX(found.point[0]), y: mercatorY(found.point[1]), text: `${metres(alert.reason.distance_m)} ${side}` };
   }
@@ -75,11 +84,13 @@ export class TrackPainter {
       if (rx < 3) continue;
       ctx.beginPath();
       ctx.ellipse(x, y, rx, point.perMetre.y * view.scale * point.accuracy_m, 0, 0, 2 * Math.PI);
-      ctx.fillStyle = this.colours.track;
-      ctx.globalAlpha = strong ? 0.13 : 0.035;
-      ctx.fill();
+      if (strong) {
+        ctx.fillStyle = this.colours.track;
+        ctx.globalAlpha = 0.13;
+        ctx.fill();
+      }
       ctx.strokeStyle = this.colours.track;
-      ctx.globalAlpha = strong ? 0.8 : 0.2;
+      ctx.globalAlpha = strong ? 0.8 : 0.14;
       ctx.stroke();
     }
     ctx.globalAlpha = 1;
@@ -144,7 +155,10 @@ export class TrackPainter {
       ctx.lineTo(bx + nx, by + ny);
       ctx.stroke();
     }
-    this.drawLabel(ctx, (ax + bx) / 2, (ay + by) / 2, this.line.text);
+    // On a long line the label stands in its middle, else beyond the boundary: it covers neither fix nor zone.
+    const away = Math.hypot(bx - ax, by - ay) || 1;
+    if (away > 140) this.drawLabel(ctx, (ax + bx) / 2, (ay + by) / 2, this.line.text);
+    else this.drawLabel(ctx, bx + ((bx - ax) / away) * 44, by + ((by - ay) / away) * 20, this.line.text);
   }
 
   drawLabel(ctx, x, y, text) {
@@ -153,12 +167,12 @@ export class TrackPainter {
     const width = ctx.measureText(text).width + 12;
     ctx.fillStyle = ink;
     ctx.beginPath();
-    ctx.roundRect(x - width / 2, y - 26, width, 19, 4);
+    ctx.roundRect(x - width / 2, y - 9.5, width, 19, 4);
     ctx.fill();
     ctx.fillStyle = surface;
     ctx.textAlign = 'center';
     ctx.textBaseline = 'middle';
-    ctx.fillText(text, x, y - 16);
+    ctx.fillText(text, x, y + 0.5);
     ctx.textAlign = 'start';
     ctx.textBaseline = 'alphabetic';
   }

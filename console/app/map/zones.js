@@ -2,8 +2,8 @@
  * Zones as they are judged: polygons, circles and corridors at true metres, and their warning rings.
  *
  * Kinds differ by pattern as well as by colour: exclusion is hatched one way, restriction the other, inclusion is filled,
- * neutral is dotted, rings are dashed. The zones of one wearer are faint until that wearer is selected. Deliberately absent:
- * whether a zone is in force now; the timetable is the service's.
+ * neutral is dotted, rings are dashed. The zones of one wearer are faint, and gone while another one is selected. Deliberately
+ * absent: whether a zone is in force now; the timetable is the service's.
  */
 
 import { pixel } from './canvas.js';
@@ -87,7 +87,7 @@ export class ZonePainter {
     const [left, top] = pixel(view, zone.west, zone.north);
     const [right, bottom] = pixel(view, zone.east, zone.south);
     if (right < 0 || bottom < 0 || left > view.width || top > view.height) return false;
-    return zone.wearer === null || this.isChosen(zone) || view.zoom >= PRIVATE_FROM;
+    return zone.wearer === null || this.isChosen(zone) || (this.selected.wearer === null && view.zoom >= PRIVATE_FROM);
   }
 
   isChosen(zone) {
@@ -175,17 +175,20 @@ export class ZonePainter {
     ctx.drawImage(this.sheet, 0, 0);
   }
 
-  /** Warning rings, all at once: the outline of everything within reach of a zone, dashed; the ring of the selected zone is tinted. */
+  /** Warning rings, all at once: the outline of everything within reach of a zone, dashed. */
   drawRings(ctx, zones, view) {
     if (zones.length === 0) return;
     for (const kind of ['exclusion', 'restriction']) {
       const some = zones.filter((zone) => (kind === 'exclusion') === (zone.kind === 'exclusion'));
       const shared = some.filter((zone) => zone.wearer === null || this.isChosen(zone));
-      if (shared.length > 0) this.drawRingsOf(ctx, shared, view, this.colours[`zone-${kind}`]);
+      for (const chosen of [false, true]) {
+        const group = shared.filter((zone) => this.isChosen(zone) === chosen);
+        if (group.length > 0) this.drawRingsOf(ctx, group, view, this.colours[`zone-${kind}`], chosen ? 1 : 0.5);
+      }
     }
   }
 
-  drawRingsOf(ctx, zones, view, colour) {
+  drawRingsOf(ctx, zones, view, colour, strength) {
     const sheet = this.clean(view);
     const reach = (zone) => zone.perMetre.x * view.scale * zone.ring * 2 + zone.perMetre.x * view.scale * zone.width;
     const pass = (extra, style, operation) => {
@@ -206,7 +209,7 @@ export class ZonePainter {
     sheet.globalCompositeOperation = 'destination-in';
     sheet.fillStyle = this.dash();
     sheet.fillRect(0, 0, view.width, view.height);
-    ctx.globalAlpha = 0.8;
+    ctx.globalAlpha = strength;
     ctx.drawImage(this.sheet, 0, 0);
     ctx.globalAlpha = 1;
   }

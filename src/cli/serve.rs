@@ -1,0 +1,168 @@
+//! `bailiwick serve`: the service on real parts, as the configuration says, until it is told to stop.
+//!
+//! SIGTERM and Ctrl-C end it in order: devices are sent away, what was received is stored, the database is closed.
+//! Deliberately absent: what any part does (see `crate::app`).
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::definitions::{self, ZoneFiles, ZoneReading};
+use crate::app::{App, Settings};
+use crate::clock::SystemClock;
+use crate::config;
+use crate::model::event::Event;
+use crate::pipeline::{self, keeping};
+use crate::telemetry;
+use crate::web;
+use crate::wire::gzip;
+
+/// Bytes of a secret: more than can ever be guessed.
+const SECRET_BYTES: usize = 32;
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Configuration; `bailiwick config print` writes one with all settings explained
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+/// Serves until it is told to stop.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let environment = config::Environment::of_process();
+    let settings = config::Settings::read(&arguments.config, &environment)?;
+    telemetry::install(&settings.log)?;
+    let settings = parts(settings)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    runtime.block_on(serve(settings))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let mut app = App::start(settings, Arc::new(SystemClock)).await?;
+    app.open();
+    let address =
+        |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
+    let (page, mqtt) = (address(app.web_address()), address(app.endpoint_address()));
+    info!(page, mqtt, "the service is ready");
+    let failure = tokio::select! {
+        () = interrupted() => None,
+        error = app.failed() => Some(error),
+    };
+    app.stop().await;
+    failure.map_or(Ok(()), Err)
+}
+
+/// The configuration as what the parts are told.
+fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
+    let keeping = keeping::Settings {
+        log: settings.retention.log,
+        blocks: settings.retention.blocks,
+        stream_items: settings.retention.stream_items,
+        ..keeping::Settings::default()
+    };
+    let mut defined = Vec::new();
+    for agency in &settings.agencies {
+        defined.extend(definitions_of(agency)?);
+    }
+    Ok(Settings {
+        database_url: settings.database.as_str().to_owned(),
+        endpoint: Some(settings.endpoint),
+        web: Some(page(settings.web)?),
+        pipeline: pipeline::Settings {
+            owner: format!("process {}", std::process::id()),
+            continuous: false,
+        },
+        keeping,
+        definitions: defined,
+        simulated: false,
+        replay: None,
+    })
+}
+
+/// What an agency's files say, as the events that bring it into force.
+fn definitions_of(files: &config::AgencyFiles) -> anyhow::Result<Vec<Event>> {
+    let zones = ZoneFiles {
+        files: files.zones.clone(),
+        reading: ZoneReading::default(),
+    };
+    let rules = files.rules.as_ref().map(|path| path.display().to_string());
+    let defined = definitions::all(&zones, files.roster.as_deref(), rules.as_deref())
+        .with_context(|| format!("agency {}", files.agency))?;
+    Ok(defined.events(&files.agency))
+}
+
+fn page(settings: config::WebSettings) -> anyhow::Result<web::Settings> {
+    let tokens = settings.tokens.into_iter().map(|token| web::Token {
+        name: token.name,
+        sha256: web::SecretSha256::new(token.secret.bytes()),
+        agency: token.agency,
+        scope: match token.scope {
+            config::Scope::Read => web::Scope::Read,
+            config::Scope::Act => web::Scope::Act,
+            config::Scope::Admin => web::Scope::Admin,
+        },
+    });
+    let layers = settings.map.layers.iter().map(|path| layer(path));
+    Ok(web::Settings {
+        address: settings.address,
+        tokens: tokens.collect(),
+        map: web::Map {
+            layers: layers.collect::<anyhow::Result<_>>()?,
+            attribution: settings.map.attribution,
+        },
+        secure_cookie: settings.secure_cookie,
+        limits: web::Limits::default(),
+    })
+}
+
+/// A layer of the base map, packed where it is not.
+fn layer(path: &Path) -> anyhow::Result<web::MapLayer> {
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("failed to read the map layer {}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.split('.').next().unwrap_or_default().to_owned();
+    Ok(web::MapLayer {
+        kind: name.clone(),
+        name,
+        geojson_gz: gzip::zipped(bytes).into(),
+    })
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(super) async fn interrupted() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            // Then only Ctrl-C ends us.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+/// A secret made by machine, as text.
+pub(super) fn secret() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; SECRET_BYTES];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").context("writing to a string")?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,12 @@
+//! The HTTP edge against a real socket: who may come in, the queue, the live stream, definitions, the page.
+//!
+//! Each test has a server, a database in memory and a clock of its own. Deliberately absent: devices and judgement;
+//! alerts are put into the store as the engine would have.
+
+mod access;
+mod definitions;
+mod manners;
+mod people;
+mod queue;
+mod stream;
+mod support;
