@@ -74,11 +74,14 @@ impl Node {
         }
     }
 
-    /// A text of reasonable length.
+    /// A text of reasonable length that can be printed on one line wherever it is shown.
     pub(crate) fn text(&self) -> Result<&str, String> {
         match &self.data {
             Data::Text(text) if text.chars().count() > TEXT_LENGTH_MAX => {
                 Err(format!("is longer than {TEXT_LENGTH_MAX} characters"))
+            }
+            Data::Text(text) if text.chars().any(char::is_control) => {
+                Err("has a control character; expected printable text".to_owned())
             }
             Data::Text(text) => Ok(text),
             Data::Integer(_) | Data::Number(_) | Data::Flag(_) | Data::List(_) | Data::Table(_) => {

@@ -322,7 +322,7 @@ async fn a_new_database_is_for_its_owner_alone() {
     for entry in fs::read_dir(database.path().parent().unwrap()).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        if name.ends_with(".lock") {
+        if entry.path().extension().is_some_and(|end| end == "lock") {
             continue;
         }
         seen += 1;

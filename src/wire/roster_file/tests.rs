@@ -245,6 +245,11 @@ fn problems_of_officers_and_wearers() {
         &["f:4: officer o-1: name: is longer than 200 characters"],
     );
     check_line(
+        "\"Officer One\"",
+        "\"Officer\\nBcc: all@example.org\"",
+        &["f:4: officer o-1: name: has a control character; expected printable text"],
+    );
+    check_line(
         "\"very_high\"",
         "\"veryhigh\"",
         &["f:10: wearer W-17: risk: \"veryhigh\" is none of low, medium, high, very_high"],

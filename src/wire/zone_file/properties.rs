@@ -76,11 +76,8 @@ pub(super) fn zone(
         None => fields.word("kind", ZoneKind::Neutral, ZoneKind::parse, ZoneKind::ALL),
     };
     let name = fields.text("name").filter(|name| !name.is_empty());
-    if name.is_some_and(|name| name.chars().count() > NAME_LENGTH_MAX) {
-        (fields.tell)(
-            &"name",
-            &format_args!("is longer than {NAME_LENGTH_MAX} characters"),
-        );
+    if let Some(problem) = name.and_then(name_problem) {
+        (fields.tell)(&"name", &problem);
     }
     let buffer = fields.metres("buffer_m");
     let set = fields.id("set", SetId::parse);
@@ -110,6 +107,17 @@ pub(super) fn zone(
         valid_to,
         version: ZoneVersion("".into()),
     })
+}
+
+/// What is wrong with a name. It stands in sentences that are printed on terminals and sent as messages.
+fn name_problem(name: &str) -> Option<String> {
+    if name.chars().count() > NAME_LENGTH_MAX {
+        Some(format!("is longer than {NAME_LENGTH_MAX} characters"))
+    } else if name.chars().any(char::is_control) {
+        Some("has a control character; expected printable text".to_owned())
+    } else {
+        None
+    }
 }
 
 fn shape(geometry: Option<&Value>, fields: &mut Fields<'_, '_>) -> Option<Shape> {

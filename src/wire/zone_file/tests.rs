@@ -221,6 +221,10 @@ fn problems_of_features_say_what_is_expected() {
             " (z): name: is longer than 200 characters",
         ),
         (
+            with(json!({ "id": "z", "name": "School\u{1b}[2J" })),
+            " (z): name: has a control character; expected printable text",
+        ),
+        (
             with(json!({ "id": "z", "buffer_m": 0.0004 })),
             " (z): buffer_m: is not a length; expected a number of metres above 0",
         ),

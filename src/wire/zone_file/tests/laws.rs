@@ -26,7 +26,7 @@ fn any_zone() -> impl Strategy<Value = Value> {
     });
     (
         shape,
-        ".{0,20}",
+        r"\PC{0,20}",
         1_u32..1_000_000,
         prop::option::of(0_i64..4_000_000_000_000),
     )
