@@ -165,6 +165,7 @@ export class Console {
     const [wearers, unreadable] = await Promise.all([api.wearers(), api.unreadable()]);
     for (const it of wearers) if (it.name && it.name !== it.id) this.personNames.set(it.id, it.name);
     this.wearers.set(wearers, this.devices);
+    this.map.setBindings(wearers);
     this.wearers.setUnreadable(unreadable.items);
     this.wish();
   }
@@ -185,7 +186,10 @@ export class Console {
   take(news) {
     const { item, fresh } = this.board.put(news);
     if (fresh && item.alert.severity === 'critical' && item.alert.status !== 'ended') this.announce(item.alert);
-    if (item.alert.id === this.selected) this.lookSoon(item.alert.id, false);
+    if (item.alert.id === this.selected) {
+      this.kept = item;
+      this.lookSoon(item.alert.id, false);
+    }
     this.wish();
   }
 
@@ -269,14 +273,14 @@ export class Console {
 
   /** Reads the history and the track of an alert. */
   async look(id, fly) {
-    const alert = this.board.get(id)?.alert;
-    if (!alert) return;
+    const alert = this.current()?.alert;
+    if (alert?.id !== id) return;
     const { from, until } = this.hourOf(alert);
     const [history, points] = await Promise.allSettled([api.alert(id), api.track(alert.wearer, from, until)]);
     if (this.selected !== id) return;
     if (history.status === 'fulfilled') {
       this.histories.set(id, { ...history.value, at: time.steady() });
-      this.board.put(history.value);
+      if (this.board.get(id)) this.board.put(history.value);
     } else {
       this.toast(`The history can't be read: ${history.reason.message}.`, true);
     }
@@ -284,12 +288,12 @@ export class Console {
     this.wish();
   }
 
-  /** The last hour; for an older alert, the hour round its beginning. */
+  /** The last hour; for an older alert, the hour round its last revision. Tracks are read by when they were received. */
   hourOf(alert) {
     const present = time.now();
-    const start = millis(alert.start);
-    if (present - start < HOUR * 0.75) return { from: present - HOUR, until: present };
-    return { from: start - HOUR / 2, until: Math.min(present, start + HOUR / 2) };
+    const decided = millis(alert.decided_at);
+    if (present - decided < HOUR / 4) return { from: present - HOUR, until: present };
+    return { from: decided - HOUR * 0.75, until: decided + HOUR / 4 };
   }
 
   /** A wearer was chosen, on the map or in the table. */

@@ -102,7 +102,7 @@ export class Detail {
     return h('dl', { class: 'facts' },
       fact(alert.rule === 'zone.buffer' ? 'Within the ring' : 'To the boundary', metres(reason.distance_m), reason.distance_m <= 0 ? 'inside' : 'outside'),
       fact('Accuracy', reason.accuracy_m === null ? 'unknown' : `± ${metres(reason.accuracy_m)}`),
-      fact('Likely inside', reason.probability === null ? '–' : percent(reason.probability)));
+      fact('Likely inside', reason.probability === null ? '–' : percent(reason.probability).replace('more than', '>').replace('less than', '<')));
   }
 
   clocks(alert) {

@@ -33,6 +33,8 @@ export class Queue {
     this.parts = parts;
     this.board = parts.board;
     this.selected = null;
+    /** Where in the list the selection is, or was. */
+    this.at = 0;
     this.pointerAt = -Infinity;
     this.keysAt = -Infinity;
     this.movedAt = -Infinity;
@@ -249,7 +251,10 @@ export class Queue {
   /** Moves the selection. @param {number} step */
   move(step) {
     this.keysAt = steady();
-    const id = this.board.neighbour(this.selected, step);
+    const { shown } = this.board;
+    const gone = this.selected !== null && !shown.includes(this.selected);
+    // What was closed has left the list: the next one stands in its place.
+    const id = gone ? (shown[Math.max(0, Math.min(this.at + Math.min(0, step), shown.length - 1))] ?? null) : this.board.neighbour(this.selected, step);
     if (id !== null) this.parts.select(id, { open: false });
   }
 
@@ -258,7 +263,9 @@ export class Queue {
     this.selected = id;
     if (id === null) this.list.removeAttribute('aria-activedescendant');
     else this.list.setAttribute('aria-activedescendant', `alert-${id}`);
-    this.rows.reveal(this.board.shown.indexOf(id));
+    const at = this.board.shown.indexOf(id);
+    if (at >= 0) this.at = at;
+    this.rows.reveal(at);
     this.rows.refresh();
   }
 }

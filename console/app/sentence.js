@@ -20,12 +20,12 @@ export function metres(metres) {
   return size >= 10 ? `${size.toFixed(0)} m` : `${size.toFixed(1)} m`;
 }
 
-/** @param {number} probability @returns {string} never 100 % or 0 % where it is not */
+/** @param {number} probability @returns {string} never certain: the service rounds, and no fix is */
 export function percent(probability) {
   const value = probability * 100;
-  if (value > 99.9 && value < 100) return 'more than 99.9 %';
-  if (value > 0 && value < 0.1) return 'less than 0.1 %';
-  return `${value.toFixed(value === 0 || value === 100 ? 0 : 1)} %`;
+  if (value > 99.9) return 'more than 99.9 %';
+  if (value < 0.1) return 'less than 0.1 %';
+  return `${value.toFixed(1)} %`;
 }
 
 /** @param {number} count @param {string} one @param {string} [many] */

@@ -36,11 +36,11 @@ const COLUMNS = [
 
 /** @param {any} given a wearer of the service @param {any|undefined} seen its device as last seen @returns {Person} */
 function person(given, seen) {
-  const device = seen ?? given.devices?.find((it) => it.device) ?? given.devices?.[0];
+  const device = seen ?? given.devices[0];
   return {
-    id: given.id, name: given.name && given.name !== given.id ? given.name : '', risk: given.risk, officer: given.officer ?? null,
-    device: device?.device ?? (typeof device === 'string' ? device : null), contactAt: millis(device?.contact_at ?? given.contact_at),
-    battery: device?.battery_pct ?? given.battery_pct ?? null, charging: device?.charging ?? false, strap: device?.strap ?? null, alerts: 0, worst: null,
+    id: given.id, name: given.name && given.name !== given.id ? given.name : '', risk: given.risk, officer: given.officer && `${given.officer.id} ${given.officer.name}`,
+    device: device?.device ?? given.activated[0] ?? null, contactAt: millis(device?.contact_at ?? given.contact_at),
+    battery: device?.battery_pct ?? null, charging: device?.charging ?? false, strap: device?.strap ?? null, alerts: 0, worst: null,
   };
 }
 

@@ -58,7 +58,7 @@ test('numbers are as fine as they help', () => {
   assert.equal(metres(-9.26), '9.3 m');
   assert.equal(metres(12345), '12 km');
   assert.equal(percent(0.99999), 'more than 99.9 %');
-  assert.equal(percent(1), '100 %');
+  assert.equal(percent(1), 'more than 99.9 %');
   assert.deepEqual(parameters({ enter_fixes: 1, inside_probability: 0.5, contact_silence_s: 1800, power_low_percent: 30 }), [
     ['enter fixes', '1'], ['inside probability', '0.5'], ['contact silence', '30 min'], ['power low', '30 %'],
   ]);

@@ -15,7 +15,7 @@ const PEOPLE_FROM = 15;
 const FAMILY = 'Inter, system-ui, sans-serif';
 
 export class LabelPainter {
-  /** @param {{ground: () => any, zones: () => any, people: () => any}} parts what bears names */
+  /** @param {{ground: () => any, zones: () => any, people: () => any, taken: () => any}} parts what bears names, and the place of a label that is there already */
   constructor(parts) {
     this.parts = parts;
     this.colours = null;
@@ -24,7 +24,7 @@ export class LabelPainter {
   /** @param {CanvasRenderingContext2D} ctx @param {any} view */
   draw(ctx, view) {
     if (!this.colours) return;
-    const taken = [];
+    const taken = [this.parts.taken()].filter(Boolean);
     ctx.lineJoin = 'round';
     ctx.textAlign = 'center';
     ctx.textBaseline = 'middle';
@@ -48,7 +48,7 @@ export class LabelPainter {
     const zones = this.parts.zones();
     for (const zone of zones.zones) {
       const chosen = zones.isChosen(zone);
-      if (!chosen && (view.zoom < ZONES_FROM || zone.wearer !== null)) continue;
+      if (!chosen && (view.zoom < ZONES_FROM || zones.isPrivate(zone))) continue;
       if (!zones.seen(zone, view)) continue;
       const [x, top] = pixel(view, (zone.west + zone.east) / 2, zone.north);
       const ring = zone.ring * zone.perMetre.y * view.scale;

@@ -7,7 +7,7 @@
 
 import { L, Overlay, palette } from './canvas.js';
 import { BaseLayer, sortGround } from './base.js';
-import { ZonePainter, prepare } from './zones.js';
+import { ZonePainter } from './zones.js';
 import { PeoplePainter, SILENT } from './people.js';
 import { TrackPainter } from './track.js';
 import { LabelPainter } from './labels.js';
@@ -29,7 +29,7 @@ export class WearerMap {
     this.zonePainter = new ZonePainter();
     this.people = new PeoplePainter();
     this.track = new TrackPainter();
-    this.names = new LabelPainter({ ground: () => this.ground, zones: () => this.zonePainter, people: () => this.people });
+    this.names = new LabelPainter({ ground: () => this.ground, zones: () => this.zonePainter, people: () => this.people, taken: () => this.track.label });
     this.framed = false;
     this.build();
     this.recolour();
@@ -80,9 +80,23 @@ export class WearerMap {
 
   /** @param {any} collection GeoJSON */
   setZones(collection) {
-    this.zonePainter.zones = collection.features.map(prepare);
+    this.zonePainter.setZones(collection.features);
     this.redraw();
     this.frame();
+  }
+
+  /** @param {any[]} wearers as the service lists them, with what binds them */
+  setBindings(wearers) {
+    const owners = new Map();
+    for (const { id, zones } of wearers) {
+      for (const { zone } of zones) {
+        if (!zone) continue;
+        if (!owners.has(zone)) owners.set(zone, new Set());
+        owners.get(zone).add(id);
+      }
+    }
+    this.zonePainter.setOwners(owners);
+    this.redraw();
   }
 
   /** @param {any[]} devices @param {Map<string, string>} worst */

@@ -6,35 +6,12 @@
 
 import { pixel } from './canvas.js';
 import { distanceLine, mercatorPerMetre, mercatorX, mercatorY } from '../geo.js';
+import { agrees, evidenceOf } from '../evidence.js';
 import { metres } from '../sentence.js';
 import { millis } from '../time.js';
 
 /** Two fixes further apart in time are not joined by a line; in milliseconds. */
 const GAP = 10 * 60000;
-
-/**
- * The fixes that the reports of a reason brought: by their identity where the track has it; else by time, the last ones of
- * the device up to the moment in question.
- * @param {any[]} points @param {import('../order.js').Alert} alert @returns {Set<any>}
- */
-export function evidenceOf(points, alert) {
-  const reports = new Set(alert.reason.reports);
-  if (reports.size === 0 || alert.reason.distance_m === null) return new Set();
-  const named = points.filter((it) => reports.has(it.report));
-  if (named.length > 0) return new Set(named);
-  const until = millis(alert.occurred_at) + 1000;
-  const before = points.filter((it) => (alert.device === null || it.device === alert.device) && millis(it.at) <= until);
-  return new Set(before.slice(-reports.size));
-}
-
-/**
- * Whether a distance on the map is the one that was judged. The zone may have changed since, or the fix may be another one;
- * then no line is better than a wrong one.
- * @param {number} drawn @param {{distance_m: number, accuracy_m: number|null}} reason @returns {boolean}
- */
-export function agrees(drawn, { distance_m: judged, accuracy_m: accuracy }) {
-  return Math.abs(drawn - judged) <= Math.max(5, (accuracy ?? 0) / 2, Math.abs(judged) * 0.05);
-}
 
 export class TrackPainter {
   constructor() {
@@ -46,6 +23,8 @@ export class TrackPainter {
     this.points = [];
     this.evidence = new Set();
     this.line = null;
+    /** Where the label of the distance stands, in pixels of the canvas. */
+    this.label = null;
   }
 
   /**
@@ -67,6 +46,7 @@ export class TrackPainter {
 
   /** @param {CanvasRenderingContext2D} ctx @param {any} view */
   draw(ctx, view) {
+    this.label = null;
     if (!this.colours || this.points.length === 0) return;
     this.drawAccuracies(ctx, view);
     this.drawPath(ctx, view);
@@ -165,6 +145,7 @@ export class TrackPainter {
     const { ink, surface } = this.colours;
     ctx.font = '600 12px Inter, system-ui, sans-serif';
     const width = ctx.measureText(text).width + 12;
+    this.label = { west: x - width / 2, east: x + width / 2, north: y - 10, south: y + 10 };
     ctx.fillStyle = ink;
     ctx.beginPath();
     ctx.roundRect(x - width / 2, y - 9.5, width, 19, 4);

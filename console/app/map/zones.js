@@ -13,17 +13,17 @@ import { box, lines, mercatorPerMetre, mercatorX, mercatorY } from '../geo.js';
 const PRIVATE_FROM = 13;
 
 /**
- * @typedef {{id: string, name: string, kind: string, wearer: string|null, rings: Float64Array[], closed: boolean, radius: number, width: number,
+ * @typedef {{id: string, name: string, kind: string, set: string|null, owners: Set<string>, rings: Float64Array[], closed: boolean, radius: number, width: number,
  *   ring: number, perMetre: {x: number, y: number}, west: number, east: number, north: number, south: number, feature: any}} Zone
  */
 
 /** @param {any} feature GeoJSON of the service @returns {Zone} ready to be drawn */
 export function prepare(feature) {
-  const { id, name, kind, wearer, radius_m: radius, width_m: width, buffer_m: ring } = feature.properties;
+  const { id, name, kind, wearer, set, radius_m: radius, width_m: width, buffer_m: ring } = feature.properties;
   const bounds = box(feature);
   const rings = lines(feature.geometry).map((line) => Float64Array.from(line.flatMap(([lon, lat]) => [mercatorX(lon), mercatorY(lat)])));
   return {
-    id: String(id ?? feature.id), name: name ?? String(id), kind: kind ?? 'neutral', wearer: wearer ?? null, rings,
+    id: String(id ?? feature.id), name: name ?? String(id), kind: kind ?? 'neutral', set: set ?? null, owners: new Set(wearer ? [wearer] : []), rings,
     closed: feature.geometry.type.endsWith('Polygon'), radius: radius ?? 0, width: width ?? 0, ring: ring ?? 0,
     perMetre: mercatorPerMetre((bounds.south + bounds.north) / 2),
     west: mercatorX(bounds.west), east: mercatorX(bounds.east), north: mercatorY(bounds.north), south: mercatorY(bounds.south), feature,
@@ -73,7 +73,26 @@ export class ZonePainter {
     /** @type {Zone[]} */
     this.zones = [];
     this.selected = { zone: null, wearer: null };
+    /** @type {Map<string, Set<string>>} zones to which conditions of single wearers refer, with those wearers */
+    this.owners = new Map();
     this.sheet = document.createElement('canvas');
+  }
+
+  /** @param {any[]} features GeoJSON of the service */
+  setZones(features) {
+    this.zones = features.map(prepare);
+    this.setOwners(this.owners);
+  }
+
+  /** @param {Map<string, Set<string>>} owners */
+  setOwners(owners) {
+    this.owners = owners;
+    for (const zone of this.zones) for (const wearer of owners.get(zone.id) ?? []) zone.owners.add(wearer);
+  }
+
+  /** Whether a zone concerns single wearers: a home, the street of a protected person. @param {Zone} zone */
+  isPrivate(zone) {
+    return zone.set === null && zone.owners.size > 0;
   }
 
   /** @param {Record<string, string>} colours */
@@ -87,18 +106,18 @@ export class ZonePainter {
     const [left, top] = pixel(view, zone.west, zone.north);
     const [right, bottom] = pixel(view, zone.east, zone.south);
     if (right < 0 || bottom < 0 || left > view.width || top > view.height) return false;
-    return zone.wearer === null || this.isChosen(zone) || (this.selected.wearer === null && view.zoom >= PRIVATE_FROM);
+    return !this.isPrivate(zone) || this.isChosen(zone) || (this.selected.wearer === null && view.zoom >= PRIVATE_FROM);
   }
 
   isChosen(zone) {
-    return zone.id === this.selected.zone || (zone.wearer !== null && zone.wearer === this.selected.wearer);
+    return zone.id === this.selected.zone || (this.isPrivate(zone) && zone.owners.has(this.selected.wearer));
   }
 
   /** @param {CanvasRenderingContext2D} ctx @param {any} view */
   draw(ctx, view) {
     if (!this.fills) return;
     const seen = this.zones.filter((zone) => this.seen(zone, view));
-    const order = (zone) => (zone.id === this.selected.zone ? 3 : this.isChosen(zone) ? 2 : zone.wearer === null ? 1 : 0);
+    const order = (zone) => (zone.id === this.selected.zone ? 3 : this.isChosen(zone) ? 2 : this.isPrivate(zone) ? 0 : 1);
     seen.sort((a, b) => order(a) - order(b));
     this.drawRings(ctx, seen.filter((zone) => zone.ring > 0 && view.zoom >= 12), view);
     for (const zone of seen) {
@@ -111,7 +130,7 @@ export class ZonePainter {
   weight(zone) {
     if (zone.id === this.selected.zone) return { line: 2.6, edge: 1, body: 0.85, veil: 0.14 };
     if (this.isChosen(zone)) return { line: 2, edge: 0.95, body: 0.6, veil: 0.08 };
-    if (zone.wearer !== null) return { line: 1, edge: 0.4, body: 0, veil: 0.03 };
+    if (this.isPrivate(zone)) return { line: 1, edge: 0.4, body: 0, veil: 0.03 };
     return { line: 1.4, edge: 0.8, body: 0.42, veil: 0.05 };
   }
 
@@ -180,7 +199,7 @@ export class ZonePainter {
     if (zones.length === 0) return;
     for (const kind of ['exclusion', 'restriction']) {
       const some = zones.filter((zone) => (kind === 'exclusion') === (zone.kind === 'exclusion'));
-      const shared = some.filter((zone) => zone.wearer === null || this.isChosen(zone));
+      const shared = some.filter((zone) => !this.isPrivate(zone) || this.isChosen(zone));
       for (const chosen of [false, true]) {
         const group = shared.filter((zone) => this.isChosen(zone) === chosen);
         if (group.length > 0) this.drawRingsOf(ctx, group, view, this.colours[`zone-${kind}`], chosen ? 1 : 0.5);
