@@ -118,22 +118,33 @@ impl Device {
     }
 
     /// One connection; none when it broke, something when all is receipted and nothing more is wanted.
-    async fn session(&mut self, address: SocketAddr, draining: &watch::Receiver<bool>) -> Option<()> {
+    async fn session(
+        &mut self,
+        address: SocketAddr,
+        draining: &watch::Receiver<bool>,
+    ) -> Option<()> {
         let name = self.ledger.device.clone();
         let mut line = Line::open(address, &name, &format!("em/demo/{name}/receipt")).await?;
         // What is not receipted goes out again, oldest first, before anything new.
         let mut next = 0;
         loop {
             while line.flying.len() < WINDOW {
-                let again = self.kept.range(next..).next().map(|(seq, payload)| (*seq, payload.clone()));
+                let again = self
+                    .kept
+                    .range(next..)
+                    .next()
+                    .map(|(seq, payload)| (*seq, payload.clone()));
                 let (seq, payload) = match again {
                     Some(kept) => kept,
                     None if *draining.borrow() => break,
                     None => self.make(),
                 };
                 next = seq + 1;
-                self.ledger.sent.insert(seq, ContentHash::of(payload.as_bytes()));
-                line.publish(&format!("em/demo/{name}/report"), seq, payload).await?;
+                self.ledger
+                    .sent
+                    .insert(seq, ContentHash::of(payload.as_bytes()));
+                line.publish(&format!("em/demo/{name}/report"), seq, payload)
+                    .await?;
             }
             if *draining.borrow() && self.kept.is_empty() {
                 return Some(());
@@ -178,7 +189,12 @@ impl Device {
         toggles(&mut self.state.strap_open, 40);
         toggles(&mut self.state.case_open, 50);
         toggles(&mut self.state.panic, 60);
-        let State { at_school, strap_open, case_open, panic } = self.state;
+        let State {
+            at_school,
+            strap_open,
+            case_open,
+            panic,
+        } = self.state;
         let lat = if at_school { SCHOOL.0 } else { HOME_LAT };
         let word = |open: bool| if open { "open" } else { "closed" };
         let payload = format!(
@@ -261,7 +277,11 @@ impl Desk {
     /// Takes what it is told, over as many connections as it needs.
     pub(super) async fn run(self: Arc<Self>, mut addresses: watch::Receiver<Option<SocketAddr>>) {
         loop {
-            let Ok(address) = addresses.wait_for(Option::is_some).await.map(|address| *address) else {
+            let Ok(address) = addresses
+                .wait_for(Option::is_some)
+                .await
+                .map(|address| *address)
+            else {
                 return;
             };
             let session = self.session(address.expect("it is some"));
@@ -276,11 +296,13 @@ impl Desk {
         let mut line = Line::open(address, "desk-1", "em/demo/desk/alert").await?;
         loop {
             if let Packet::Publish(alert) = line.packet().await? {
-                let told: serde_json::Value = serde_json::from_slice(&alert.payload).expect("an alert");
+                let told: serde_json::Value =
+                    serde_json::from_slice(&alert.payload).expect("an alert");
                 let id = told["id"].as_str().expect("an id").to_owned();
                 let revision = told["revision"].as_u64().expect("a revision");
                 // Remembered before it is acknowledged, as anybody must who wants to miss nothing.
-                self.0.send_modify(|told| *told.entry((id, revision)).or_default() += 1);
+                self.0
+                    .send_modify(|told| *told.entry((id, revision)).or_default() += 1);
                 line.acknowledge(alert.pkid).await?;
             }
         }
