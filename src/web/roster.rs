@@ -111,41 +111,10 @@ fn parse(body: &[u8], toml: bool) -> Result<Roster, ApiError> {
     } else {
         roster_file::read_json
     };
-    let roster = read("roster", text).map_err(|problems| {
+    read("roster", text).map_err(|problems| {
         let faults = problems.into_iter().map(Into::into).collect();
         ApiError::invalid("the roster", faults)
-    })?;
-    let faults = unstorable(&roster);
-    if faults.is_empty() {
-        Ok(roster)
-    } else {
-        Err(ApiError::invalid("the roster", faults))
-    }
-}
-
-/// Texts with a character that not every database can store.
-fn unstorable(roster: &Roster) -> Vec<FaultView> {
-    let fault = |entry: String, part: &str| FaultView {
-        line: None,
-        entry,
-        part: part.to_owned(),
-        message: "has the character U+0000".to_owned(),
-    };
-    let mut faults = Vec::new();
-    for officer in roster.officers.values() {
-        let entry = format!("officer {}", officer.id);
-        if officer.name.contains('\0') {
-            faults.push(fault(entry.clone(), "name"));
-        }
-        let mut contacts = officer.contact.iter();
-        if contacts.any(|(key, value)| key.contains('\0') || value.contains('\0')) {
-            faults.push(fault(entry, "contact"));
-        }
-    }
-    let wearers = roster.wearers.values();
-    let named = wearers.filter(|wearer| wearer.name.contains('\0'));
-    faults.extend(named.map(|wearer| fault(format!("wearer {}", wearer.id), "name")));
-    faults
+    })
 }
 
 fn text(body: &[u8]) -> Result<&str, ApiError> {

@@ -172,17 +172,13 @@ fn read(body: &[u8]) -> Result<Vec<Zone>, ApiError> {
     let file = zone_file::read(FILE, body, Options::default());
     let mut faults: Vec<FaultView> = file.problems.into_iter().map(Into::into).collect();
     for zone in &file.zones {
-        let fault = |part: &str, message: String| FaultView {
-            line: None,
-            entry: format!("zone {}", zone.id),
-            part: part.to_owned(),
-            message,
-        };
         if let Err(unsupported) = supported(&zone.shape) {
-            faults.push(fault("geometry", unsupported.to_string()));
-        }
-        if zone.name.contains('\0') {
-            faults.push(fault("name", "has the character U+0000".to_owned()));
+            faults.push(FaultView {
+                line: None,
+                entry: format!("zone {}", zone.id),
+                part: "geometry".to_owned(),
+                message: unsupported.to_string(),
+            });
         }
     }
     if faults.is_empty() {
