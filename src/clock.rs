@@ -153,7 +153,7 @@ mod tests {
     async fn a_manual_clock_wakes_those_who_wait_and_never_goes_back() {
         let clock = ManualClock::new(at(1000));
         clock.until(at(1000)).await;
-        let (_, ()) = tokio::join!(clock.until(at(3000)), async {
+        let ((), ()) = tokio::join!(clock.until(at(3000)), async {
             clock.advance_to(at(2000));
             tokio::task::yield_now().await;
             clock.advance(Span::seconds(2));

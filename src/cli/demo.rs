@@ -111,7 +111,8 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
         .endpoint
         .as_ref()
         .map(|endpoint| endpoint.root.clone());
-    let mut app = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+    let mut app = App::start(settings, Arc::clone(&shared)).await?;
     let arrived = tokio::select! {
         arrived = catch_up(&app, &world, &clock) => arrived?,
         () = interrupted() => {
@@ -121,10 +122,9 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     };
     app.open();
     let address = app.endpoint_address().context("the demo has an endpoint")?;
-    let fleet_clock = Arc::clone(&clock) as Arc<dyn Clock>;
     let root = root.unwrap_or_default();
     app.run("fleet", move |stop| {
-        fleet::publish_present(world, arrived, (address, root), fleet_clock, stop)
+        fleet::publish_present(world, arrived, (address, root), shared, stop)
     });
     welcome(&app, address, &token)?;
     tokio::select! {

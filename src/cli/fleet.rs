@@ -112,7 +112,7 @@ async fn connect(mut connection: EventLoop) {
     loop {
         match connection.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                tracing::debug!("the simulated fleet is connected")
+                tracing::debug!("the simulated fleet is connected");
             }
             Ok(_) => {}
             Err(error) => {

@@ -89,8 +89,10 @@ async fn serve(show: Show) -> anyhow::Result<()> {
         speed: show.speed,
     })));
     let token = secret()?;
-    let settings = settings(&show, &token, Arc::clone(&player) as Arc<dyn ReplayControl>);
-    let mut app = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+    let control: Arc<dyn ReplayControl> = Arc::<Player>::clone(&player);
+    let settings = settings(&show, &token, control);
+    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+    let mut app = App::start(settings, shared).await?;
     app.open();
     let page = app.web_address().context("the replay has a page")?;
     let mut output = Output::new();
@@ -99,14 +101,13 @@ async fn serve(show: Show) -> anyhow::Result<()> {
     ))?;
     output.finish()?;
     let (inlet, acts) = (app.inlet(), show.acts);
-    app.run("player", move |stop| async move {
-        let mut stopping = stop;
+    app.run("player", move |mut stop| async move {
         tokio::select! {
-            played = play(acts, &inlet, &clock, &player) => played?,
-            _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+            ended = play(acts, &inlet, &clock, &player) => ended?,
+            _ = stop.wait_for(|told| *told) => return Ok(()),
         }
         remark("the feed has ended; the page stays");
-        drop(stopping.wait_for(|stop| *stop).await);
+        drop(stop.wait_for(|told| *told).await);
         Ok(())
     });
     let failure = tokio::select! {

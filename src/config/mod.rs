@@ -1,7 +1,7 @@
 //! The configuration: a file and a few environment variables → checked [`Settings`].
 //!
 //! Each part of the service gets its own settings by value. Unknown keys are refused, and everything that is wrong is
-//! listed at once, with file, line, key and what was expected. Defaults live in [`Settings::default`]; [`print`] writes
+//! listed at once, with file, line, key and what was expected. Defaults live in [`Settings::default`]; [`print()`] writes
 //! them with their comments. The environment is for secrets and addresses only, and is read nowhere else. Deliberately
 //! absent: zones, rosters and rules themselves (they enter as events; here only their files are named), and any state.
 

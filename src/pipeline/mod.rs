@@ -300,7 +300,9 @@ impl Pipeline {
                 let entry = self
                     .judge
                     .report(now, &delivery.agency, received.report, received.raw);
-                entry.into_iter().for_each(|entry| self.draft.add(entry));
+                if let Some(entry) = entry {
+                    self.draft.add(entry);
+                }
             }
             for message in delivery.content.unreadable {
                 self.draft.keep(message, now.max(self.judge.now()));
@@ -333,7 +335,9 @@ impl Pipeline {
     fn judge_event(&mut self, event: Event) {
         let now = self.around.clock.now();
         let entry = self.judge.event(now, event);
-        entry.into_iter().for_each(|entry| self.draft.add(entry));
+        if let Some(entry) = entry {
+            self.draft.add(entry);
+        }
     }
 
     /// Reads the next history that was asked for; one at a time, so that live work is not disturbed.

@@ -215,7 +215,13 @@ fn a_recording_replays_byte_for_byte() {
         .zip(&items)
         .map(|(line, item)| match journal::encode(&item.event).kind {
             journal::Kind::Report => line.to_owned(),
-            kind => event(
+            kind @ (journal::Kind::CheckIn
+            | journal::Kind::Zones
+            | journal::Kind::Roster
+            | journal::Kind::Parameters
+            | journal::Kind::History
+            | journal::Kind::Resumed
+            | journal::Kind::Tick) => event(
                 &item.received_at.unwrap_or(Timestamp::MIN).to_string(),
                 kind.name(),
                 &journal::to_feed(&item.event),

@@ -2,5 +2,12 @@
 //!
 //! A broker's tools or a browser that is missing is a failure. Deliberately absent: what one part does alone.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a test says what it saw, and what went wrong by ending"
+)]
+
 mod kill;
 mod process;

@@ -62,6 +62,7 @@ pub(super) struct Device {
 
 /// What the device says of itself; changes now and then.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four switches of a device")]
 struct State {
     at_school: bool,
     strap_open: bool,
@@ -149,17 +150,14 @@ impl Device {
             if *draining.borrow() && self.kept.is_empty() {
                 return Some(());
             }
-            match line.packet().await? {
-                Packet::PubAck(ack) => {
-                    let seq = line.flying.remove(&ack.pkid)?;
-                    self.ledger.acknowledged.insert(seq);
-                    self.count.send_modify(|count| *count += 1);
-                }
-                Packet::Publish(receipt) => {
-                    self.take_receipt(&receipt.payload);
-                    line.acknowledge(receipt.pkid).await?;
-                }
-                _ => {}
+            let packet = line.packet().await?;
+            if let Packet::PubAck(ack) = packet {
+                let seq = line.flying.remove(&ack.pkid)?;
+                self.ledger.acknowledged.insert(seq);
+                self.count.send_modify(|count| *count += 1);
+            } else if let Packet::Publish(receipt) = packet {
+                self.take_receipt(&receipt.payload);
+                line.acknowledge(receipt.pkid).await?;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Killed at any moment, the service loses nothing and tells nothing twice.
 //!
-//! Devices keep each report until a receipt names it and publish at QoS 1 while the engine is killed with SIGKILL, again
+//! Devices keep each report until a receipt names it and publish at `QoS` 1 while the engine is killed with SIGKILL, again
 //! and again. Then a second, simple evaluator computes from the accepted log which alerts were owed, and the log is
 //! compared with the devices' own ledgers. `BAILIWICK_KILL_ROUNDS` says how often (100), `BAILIWICK_KILL_SEED` repeats a
 //! run (`scripts/soak`).
