@@ -54,17 +54,6 @@ mod seam;
 mod support;
 
 pub use index::ZoneIndex;
+pub use metric::distance;
 pub use prepared::PreparedZone;
 pub use support::{EXTENT_MAX, LATITUDE_MAX_DEGREES, UnsupportedShape, supported};
-
-/// Distance between two places.
-pub fn distance(
-    a: crate::model::place::Place,
-    b: crate::model::place::Place,
-) -> crate::model::units::Metres {
-    let lat = f64::midpoint(a.lat_degrees(), b.lat_degrees());
-    let dy = (a.lat_degrees() - b.lat_degrees()) * 111_132.0;
-    let dx = (a.lon_degrees() - b.lon_degrees()) * 111_320.0 * libm::cos(lat.to_radians());
-    crate::model::units::Metres::new((dx * dx + dy * dy).sqrt())
-        .unwrap_or(crate::model::units::Metres::ZERO)
-}
