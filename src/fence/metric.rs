@@ -35,6 +35,9 @@ pub(super) const HALF_TURN: f64 = TURN / 2.0;
 /// Farther than any two places on the ellipsoid are apart: half a meridian is 20,004 km, half the equator 20,038 km.
 pub(super) const FARTHEST_M: f64 = PI * EQUATOR_RADIUS_M;
 
+/// Latitude from which on all longitudes are close together.
+const BESIDE_POLE: f64 = 8.99e8;
+
 const RADIANS_PER_UNIT: f64 = PI / HALF_TURN;
 
 /// A place by its numbers, in units but not whole ones: a foot of a perpendicular lies between the grid's points.
@@ -105,6 +108,9 @@ impl Window {
     /// rounding.
     pub(super) fn around(lat: f64, metres: f64) -> Self {
         let metres = metres.max(0.0);
+        if metres <= 0.0 && lat.abs() < BESIDE_POLE {
+            return Self { lat: 1.0, lon: 1.0 };
+        }
         let rise = metres / (CURVATURE_MIN_M * RADIANS_PER_UNIT) + 1.0;
         let highest = (lat.abs() + rise) * RADIANS_PER_UNIT;
         let x2 = highest * highest;

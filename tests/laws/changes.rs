@@ -15,6 +15,7 @@ use bailiwick::model::id::{AlertId, BootId, ContentHash, TimetableId};
 use bailiwick::model::report::Report;
 use bailiwick::model::roster::Roster;
 use bailiwick::model::time::{Span, Timestamp};
+use bailiwick::model::units::Metres;
 use bailiwick::model::wearer::Activation;
 use bailiwick::model::zone::Zone;
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ use proptest::sample::Index;
 
 use crate::config;
 use crate::journals::{
-    HOME, METRE, agency, definitions, device, journal, roster, start, wearer, zones,
+    HOME, METRE, agency, change, definitions, device, journal, roster, school, start, wearer, zones,
 };
 
 fn seen(who: usize, at: Timestamp, seq: u64, (lat, lon): (f64, f64)) -> Event {
@@ -201,6 +202,31 @@ fn a_timetable_changed_back_opens_another_alert() {
         .collect();
     let ids: BTreeSet<&AlertId> = opened.iter().collect();
     assert_eq!((opened.len(), ids.len()), (3, 3), "{curfew:?}");
+}
+
+/// The warning ring of a shared zone is seen though the zone itself is far beyond the fix's accuracy.
+#[test]
+fn a_wide_ring_of_a_shared_zone_warns() {
+    let mut engine = defined();
+    let mut effects = Vec::new();
+    let wide = Zone {
+        buffer: Some(Metres::whole(800)),
+        ..school(100)
+    };
+    engine.step(
+        start(),
+        &change(ZoneChange::Put(Arc::new(wide))),
+        &mut effects,
+    );
+    for n in 1..4 {
+        let at = minutes(i64::try_from(n).unwrap());
+        engine.step(at, &seen(1, at, n, HOME), &mut effects);
+    }
+    let warned = alerts(&effects, Rule::ZoneBuffer);
+    assert_eq!(
+        warned.first().map(|(kind, _)| *kind),
+        Some(RevisionKind::Opened)
+    );
 }
 
 /// A step over the antimeridian is a step, and so is one beside a pole.

@@ -40,7 +40,7 @@ impl Wearer {
             .filter(|_| self.facts.evidence_until.is_some())
         {
             let reach = presence::reach(&sighting.fix);
-            for zone in self.zones_near(scene, &sighting.fix, reach) {
+            for zone in self.zones_to_face(scene, &sighting.fix, reach) {
                 self.face_at(scene, &zone, &sighting, reach);
             }
         }
@@ -53,8 +53,11 @@ impl Wearer {
             zone: zone.zone().id.clone(),
             bound: Bound::Zone,
         };
+        let ring = zone.zone().buffer.map_or(0.0, Metres::get);
         let near = |sighting: &Sighting| {
-            zone.signed_distance_within(sighting.fix.place, presence::reach(&sighting.fix))
+            let reach = presence::reach(&sighting.fix);
+            let within = Metres::new(reach.get() + ring).unwrap_or(reach);
+            zone.signed_distance_within(sighting.fix.place, within)
                 .is_some()
         };
         self.facts.presence.contains_key(&key) || self.facts.last_fix.as_ref().is_some_and(near)
