@@ -11,6 +11,8 @@
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::expect_used,
     reason = "a bench reads the clock and prints a table; its numbers are far below 2^53"

@@ -2,11 +2,7 @@
 //!
 //! Deliberately absent: what is wrong with other files (see `wire::zone_file`).
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "data that can't be read has failed"
-)]
+#![expect(clippy::expect_used, reason = "data that can't be read has failed")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -92,6 +92,10 @@ impl From<Bounds> for Narrow {
 
 impl Narrow {
     /// Whether the box lies wholly outside a window.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch for each comparison costs more than all of them"
+    )]
     pub(super) fn beyond(&self, around: &NarrowWindow) -> bool {
         let rise = (around.lat - self.lat).abs();
         let turn = (around.lon - self.lon).abs();
@@ -156,6 +160,10 @@ impl Bounds {
     }
 
     /// Whether the box lies wholly outside a window round a place.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch for each comparison costs more than all of them"
+    )]
     pub(super) fn beyond(&self, spot: Spot, window: Window) -> bool {
         // All three at once: which of them tells is a matter of chance, and a wrong guess costs more than they do.
         (self.south - spot.lat > window.lat)

@@ -5,7 +5,6 @@
 //! decision. Deliberately absent: exact tests (see `prepared`), and who is bound to which zone.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rstar::{AABB, RTree, RTreeObject};
@@ -65,8 +64,8 @@ impl ZoneIndex {
             let zone = Arc::clone(zone);
             boxes(&zone).map(move |flat| (Rough::from(flat), Arc::clone(&zone)))
         });
-        let (boxes, owners): (Vec<Rough>, Vec<Arc<PreparedZone>>) = boxed.unzip();
-        let (packed, order) = Packed::of(&boxes);
+        let (rough, owners): (Vec<Rough>, Vec<Arc<PreparedZone>>) = boxed.unzip();
+        let (packed, order) = Packed::of(&rough);
         Self {
             packed,
             leaves: order
@@ -138,18 +137,9 @@ impl ZoneIndex {
                 let zone = zone.filter(|zone| zone.may_touch(spot, window));
                 out.extend(zone.map(Arc::clone));
             });
-            if self.since.size() > 0 {
-                let take = |leaf: &Leaf| {
-                    if leaf.zone.may_touch(spot, window) {
-                        out.push(Arc::clone(&leaf.zone));
-                    }
-                    ControlFlow::Continue(())
-                };
-                // Nothing breaks off.
-                let _: ControlFlow<()> = self
-                    .since
-                    .locate_in_envelope_intersecting_int(envelope(flat), take);
-            }
+            let since = self.since.locate_in_envelope_intersecting(envelope(flat));
+            let since = since.filter(|leaf| leaf.zone.may_touch(spot, window));
+            out.extend(since.map(|leaf| Arc::clone(&leaf.zone)));
         }
         if out.len() > 1 {
             out.sort_unstable_by(|a, b| a.zone().id.cmp(&b.zone().id));

@@ -74,6 +74,10 @@ impl Node {
     }
 
     /// A bit for each box that touches another.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch for each comparison costs more than all of them"
+    )]
     fn touching(&self, other: &Rough) -> u32 {
         let lons = self.west.iter().zip(&self.east);
         let lats = self.south.iter().zip(&self.north);
