@@ -19,7 +19,7 @@ pub struct ZoneList {
 
 impl FromIterator<Arc<PreparedZone>> for ZoneList {
     fn from_iter<T: IntoIterator<Item = Arc<PreparedZone>>>(zones: T) -> Self {
-        let boxed = |zone: Arc<PreparedZone>| (zone.ringed().into(), zone);
+        let boxed = |zone: Arc<PreparedZone>| (Narrow::from(*zone.ringed()), zone);
         Self {
             zones: zones.into_iter().map(boxed).collect(),
         }
