@@ -57,8 +57,8 @@ pub(super) struct Agency {
 
 /// Whom a report is about.
 enum About {
-    /// A wearer, on whom the device was at the time of the report.
-    Wearer(WearerId),
+    /// A wearer, on whom the device was at the time of the report, and whether it still is.
+    Wearer(WearerId, bool),
     /// On this wearer now, on nobody at the time of the report.
     Since(WearerId),
     /// On nobody.
@@ -80,9 +80,9 @@ impl Agency {
 
     /// A device reported.
     pub(super) fn report(&mut self, step: &mut Step<'_>, report: &Report) {
-        let (id, assigned) = match self.about(report, step.now) {
-            About::Wearer(id) => (id, true),
-            About::Since(id) => (id, false),
+        let (id, assigned, worn) = match self.about(report, step.now) {
+            About::Wearer(id, worn) => (id, true, worn),
+            About::Since(id) => (id, false, true),
             About::Nobody => {
                 return take(
                     &mut scene(step, &self.parameters, &self.zones, report),
@@ -119,7 +119,10 @@ impl Agency {
         };
         let mut scene = scene(step, &self.parameters, &self.zones, report);
         take(&mut scene, Some(&id), report, outcome);
-        contact::heard(wearer, &mut scene);
+        // What a device kept that is on somebody else by now is no sign of the wearer.
+        if worn {
+            contact::heard(wearer, &mut scene);
+        }
         tell_gap(&mut scene, &id, report, &identity);
         tell_refusal(&mut scene, &id, report, refused);
         match outcome {
@@ -144,13 +147,16 @@ impl Agency {
                         .map(|a| a.wearer.clone())
                 };
                 match (on(report.at), on(now)) {
-                    (Some(wearer), _) => About::Wearer(wearer),
+                    (Some(wearer), now) => {
+                        let worn = now.as_ref() == Some(&wearer);
+                        About::Wearer(wearer, worn)
+                    }
                     (None, Some(wearer)) => About::Since(wearer),
                     (None, None) => About::Nobody,
                 }
             }
             None if self.order.is_none() || self.parameters.adopt => {
-                About::Wearer(report.device.as_wearer())
+                About::Wearer(report.device.as_wearer(), true)
             }
             None => About::Nobody,
         }
@@ -386,10 +392,11 @@ impl Agency {
         else {
             return;
         };
-        act(
-            wearer,
-            &mut timed_scene(step, &self.parameters, &self.zones),
-        );
+        let mut scene = Scene {
+            cause: Cause::People,
+            ..timed_scene(step, &self.parameters, &self.zones)
+        };
+        act(wearer, &mut scene);
         arm(&mut self.wearers, &self.parameters, &self.zones, step, id);
     }
 
@@ -440,7 +447,7 @@ fn scene<'a>(
     }
 }
 
-/// The surroundings of a judgement that time or people cause.
+/// The surroundings of a judgement that time causes.
 fn timed_scene<'a>(
     step: &'a mut Step<'_>,
     parameters: &'a Parameters,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::engine::zones::ZoneBook;
-use crate::fence::PreparedZone;
+use crate::fence::{PreparedZone, ZoneList};
 use crate::model::alert::Rule;
 use crate::model::id::{
     ConditionId, DeviceId, ObligationId, OfficerId, SetId, TimetableId, WearerId, ZoneId,
@@ -37,6 +37,10 @@ pub(super) struct Binding {
     pub(super) activations: Vec<Activation>,
     /// Zones bound one by one, by id.
     pub(super) zones: BTreeMap<ZoneId, BoundZone>,
+    /// Those of them at which presence is demanded: looked at wherever the wearer is.
+    pub(super) required: Vec<Arc<PreparedZone>>,
+    /// The others of them: looked at where they are near.
+    pub(super) nearby: ZoneList,
     /// Shared sets bound as a whole.
     pub(super) sets: BTreeMap<SetId, Vec<Demand>>,
     /// Which other zones apply by their own kind.
@@ -73,7 +77,7 @@ pub(super) enum Role {
     Neutral,
 }
 
-/// A zone that is looked at for every fix of a wearer.
+/// A zone that is bound to a wearer by itself.
 #[derive(Debug, Clone)]
 pub(super) struct BoundZone {
     /// The zone.
@@ -279,6 +283,8 @@ impl Binding {
             timezone: TimeZone::UTC,
             activations: Vec::new(),
             zones: BTreeMap::new(),
+            required: Vec::new(),
+            nearby: ZoneList::default(),
             sets: BTreeMap::new(),
             others: Others::None,
             obligations: Vec::new(),
@@ -319,11 +325,24 @@ impl Binding {
                     )
                 })
                 .collect(),
+            required: Vec::new(),
+            nearby: ZoneList::default(),
             sets: BTreeMap::new(),
             others,
             obligations: Vec::new(),
             timetables,
         }
+        .arranged()
+    }
+
+    /// The same, with its zones dealt out by whether they are looked at from afar.
+    fn arranged(mut self) -> Self {
+        let all = self.zones.values().map(|bound| Arc::clone(&bound.zone));
+        let (required, nearby): (Vec<_>, Vec<_>) =
+            all.partition(|zone| self.role(zone.zone()) == Role::Presence);
+        self.required = required;
+        self.nearby = nearby.into_iter().collect();
+        self
     }
 
     /// What is demanded about a zone, however it came to apply.
@@ -478,6 +497,8 @@ impl Order {
             timezone: timezone(&wearer.timezone).unwrap_or(TimeZone::UTC),
             activations: self.activations.get(id).cloned().unwrap_or_default(),
             zones: BTreeMap::new(),
+            required: Vec::new(),
+            nearby: ZoneList::default(),
             sets: BTreeMap::new(),
             others: Others::None,
             obligations: duties
@@ -520,7 +541,7 @@ impl Order {
                 }
             }
         }
-        Some(binding)
+        Some(binding.arranged())
     }
 }
 

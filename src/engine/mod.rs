@@ -75,8 +75,13 @@ impl Engine {
         let caused_before = effects.len();
         if let Event::Resumed { blind } = event {
             // What fell due before we were blind is none of it; what fell due since must know of it.
+            let latest = self.now.max(now);
+            let blind = Window {
+                from: blind.from.min(latest),
+                until: blind.until.min(latest),
+            };
             self.let_time_pass(self.now.max(blind.from), effects);
-            self.blind = Some(*blind);
+            self.blind = Some(blind);
         }
         self.let_time_pass(self.now.max(now), effects);
         match event {

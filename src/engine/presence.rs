@@ -24,6 +24,10 @@ const REACH_SIGMAS: f64 = 5.0;
 /// Least distance within which bounds are measured, so that a claim of great accuracy can't hide a zone.
 const REACH_MIN_M: f64 = 100.0;
 
+/// Greatest distance within which bounds are measured: a fix that could be anywhere speaks of no zone but the one that it
+/// lies in, and must not be measured against all zones of a country.
+const REACH_MAX_M: f64 = 20_000.0;
+
 /// Something that changed towards one bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -38,7 +42,7 @@ pub(super) enum Turn {
 /// How far from a fix bounds have to be measured.
 pub(super) fn reach(fix: &Fix) -> Metres {
     let sigma = fix.accuracy.get() / RADIUS_IN_SIGMAS;
-    Metres::new((REACH_SIGMAS * sigma).max(REACH_MIN_M)).unwrap_or(Metres::ZERO)
+    Metres::new((REACH_SIGMAS * sigma).clamp(REACH_MIN_M, REACH_MAX_M)).unwrap_or(Metres::ZERO)
 }
 
 /// What a fix says about a bound at a signed distance, negative inside.

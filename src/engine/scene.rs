@@ -35,8 +35,10 @@ pub(super) struct Scene<'a> {
 pub(super) enum Cause {
     /// A report, and the device's number of it.
     Report(ReportId, Option<u64>),
-    /// A deadline, or a change by people.
+    /// A deadline.
     Time,
+    /// People: a change of definitions, or a check-in.
+    People,
 }
 
 /// We could not receive for a while, and waiting messages are taken in first.
@@ -52,7 +54,7 @@ impl Scene<'_> {
     /// Puts an effect on the list.
     pub(super) fn emit(&mut self, wearer: Option<&WearerId>, at: Timestamp, body: EffectBody) {
         let (device, seq) = match &self.cause {
-            Cause::Time => (None, None),
+            Cause::Time | Cause::People => (None, None),
             Cause::Report(report, seq) => (Some(&report.device), *seq),
         };
         self.effects.push(Effect {
@@ -69,15 +71,18 @@ impl Scene<'_> {
     pub(super) fn device(&self) -> Option<&DeviceId> {
         match &self.cause {
             Cause::Report(report, _) => Some(&report.device),
-            Cause::Time => None,
+            Cause::Time | Cause::People => None,
         }
     }
 
     /// What an alert raised now is anchored to.
+    ///
+    /// People can end an alert and have it raised again about the same instant, so theirs is anchored to when they did.
     pub(super) fn anchor(&self, due: Timestamp) -> Anchor {
         match &self.cause {
             Cause::Report(report, _) => Anchor::Report(report.clone()),
             Cause::Time => Anchor::Deadline(due),
+            Cause::People => Anchor::Deadline(self.now),
         }
     }
 
@@ -86,6 +91,7 @@ impl Scene<'_> {
         let (reports, blind) = match &self.cause {
             Cause::Report(report, _) => (vec![report.clone()], None),
             Cause::Time => (Vec::new(), self.hold.map(|hold| hold.blind)),
+            Cause::People => (Vec::new(), None),
         };
         Reason {
             reports,

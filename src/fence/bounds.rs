@@ -16,6 +16,95 @@ pub(super) struct Bounds {
     half_width: f64,
 }
 
+/// What half the digits can be off by, with the rounding of a difference: the numbers are whole up to 4e9 units.
+const SLACK: f32 = 1024.0;
+
+/// The same box in half the memory, some metres larger: what is looked at for every fix should lie close together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Narrow {
+    /// Latitude of the middle.
+    lat: f32,
+    /// Half of the height.
+    half_height: f32,
+    /// Longitude of the middle.
+    lon: f32,
+    /// Half of the width.
+    half_width: f32,
+}
+
+/// A window round a place, to be asked of many narrow boxes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NarrowWindow {
+    lat: f32,
+    lon: f32,
+    window_lat: f32,
+    window_lon: f32,
+}
+
+impl NarrowWindow {
+    pub(super) fn around(spot: Spot, window: Window) -> Self {
+        Self {
+            lat: narrow(spot.lat),
+            lon: narrow(spot.lon),
+            window_lat: above(window.lat),
+            window_lon: above(window.lon),
+        }
+    }
+}
+
+/// The nearest number of half the size that is not greater.
+pub(super) fn below(number: f64) -> f32 {
+    let near = narrow(number);
+    if f64::from(near) > number {
+        near.next_down()
+    } else {
+        near
+    }
+}
+
+/// The nearest number of half the size that is not less.
+pub(super) fn above(number: f64) -> f32 {
+    -below(-number)
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "the nearest such number is what is wanted"
+)]
+fn narrow(number: f64) -> f32 {
+    number as f32
+}
+
+impl From<Bounds> for Narrow {
+    fn from(bounds: Bounds) -> Self {
+        // Of the box of nothing both halves are far below zero.
+        let nothing = bounds.south > bounds.north;
+        let middle = f64::midpoint(bounds.south, bounds.north);
+        Self {
+            lat: if nothing { 0.0 } else { narrow(middle) },
+            half_height: above((bounds.north - bounds.south) / 2.0) + SLACK,
+            lon: narrow(bounds.middle),
+            half_width: above(bounds.half_width) + SLACK,
+        }
+    }
+}
+
+impl Narrow {
+    /// Whether the box lies wholly outside a window.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch for each comparison costs more than all of them"
+    )]
+    pub(super) fn beyond(&self, around: &NarrowWindow) -> bool {
+        let rise = (around.lat - self.lat).abs();
+        let turn = (around.lon - self.lon).abs();
+        // The other way round the Earth may be the shorter one.
+        let turn = turn.min((narrow(TURN) - turn).abs());
+        (rise - self.half_height > around.window_lat) | (turn - self.half_width > around.window_lon)
+    }
+}
+
 /// A box that does not cross the antimeridian.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FlatBox {
@@ -33,6 +122,11 @@ impl Bounds {
         middle: 0.0,
         half_width: 0.0,
     };
+
+    /// Whether there is anything in it.
+    pub(super) fn is_somewhere(&self) -> bool {
+        self.south <= self.north
+    }
 
     /// The box of an unwrapped frame: longitudes may be beyond the antimeridian.
     pub(super) fn of_frame(frame: FlatBox) -> Self {
@@ -66,10 +160,15 @@ impl Bounds {
     }
 
     /// Whether the box lies wholly outside a window round a place.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch for each comparison costs more than all of them"
+    )]
     pub(super) fn beyond(&self, spot: Spot, window: Window) -> bool {
-        self.south - spot.lat > window.lat
-            || spot.lat - self.north > window.lat
-            || shorter_way(spot.lon - self.middle).abs() - self.half_width > window.lon
+        // All three at once: which of them tells is a matter of chance, and a wrong guess costs more than they do.
+        (self.south - spot.lat > window.lat)
+            | (spot.lat - self.north > window.lat)
+            | (shorter_way(spot.lon - self.middle).abs() - self.half_width > window.lon)
     }
 
     /// The box in pieces between 180° west and 180° east; a box that touches the antimeridian shows on both sides.

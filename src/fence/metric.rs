@@ -6,6 +6,7 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use crate::model::place::Place;
+use crate::model::units::Metres;
 
 /// Equatorial radius of WGS84 in metres (NGA.STND.0036).
 const EQUATOR_RADIUS_M: f64 = 6_378_137.0;
@@ -33,6 +34,9 @@ pub(super) const HALF_TURN: f64 = TURN / 2.0;
 
 /// Farther than any two places on the ellipsoid are apart: half a meridian is 20,004 km, half the equator 20,038 km.
 pub(super) const FARTHEST_M: f64 = PI * EQUATOR_RADIUS_M;
+
+/// Latitude from which on all longitudes are close together.
+const BESIDE_POLE: f64 = 8.99e8;
 
 const RADIANS_PER_UNIT: f64 = PI / HALF_TURN;
 
@@ -104,6 +108,9 @@ impl Window {
     /// rounding.
     pub(super) fn around(lat: f64, metres: f64) -> Self {
         let metres = metres.max(0.0);
+        if metres <= 0.0 && lat.abs() < BESIDE_POLE {
+            return Self { lat: 1.0, lon: 1.0 };
+        }
         let rise = metres / (CURVATURE_MIN_M * RADIANS_PER_UNIT) + 1.0;
         let highest = (lat.abs() + rise) * RADIANS_PER_UNIT;
         let x2 = highest * highest;
@@ -129,6 +136,25 @@ pub(super) fn shorter_way(lon: f64) -> f64 {
     } else {
         lon
     }
+}
+
+/// Up to here, and to this latitude, the plane half-way is good to 4 m; beyond, the geodesic is taken.
+const PLANE_MAX_M: f64 = 20_000.0;
+const PLANE_LAT_MAX: f64 = 8.5e8;
+
+/// The distance between two places, to some metres in 20 km: what a speed is worked out from.
+pub fn distance(a: Place, b: Place) -> Metres {
+    let (a, b) = (Spot::from(a), Spot::from(b));
+    let scale = Scale::at(f64::midpoint(a.lat, b.lat));
+    let x = shorter_way(a.lon - b.lon) * scale.lon;
+    let y = (a.lat - b.lat) * scale.lat;
+    let plane = (x * x + y * y).sqrt();
+    let metres = if plane <= PLANE_MAX_M && a.lat.abs().max(b.lat.abs()) <= PLANE_LAT_MAX {
+        plane
+    } else {
+        geodesic(a, b)
+    };
+    Metres::new(metres).unwrap_or(Metres::ZERO)
 }
 
 /// Most rounds of [`geodesic`]. Two to four are usual; only nearly opposite places need more.
@@ -264,6 +290,27 @@ mod tests {
             assert!((found - distance).abs() < 1e-4, "{lat} {distance}: {found}");
         });
         assert!(geodesic(spot(10.0, 20.0), spot(10.0, 20.0)) < 1e-9);
+    }
+
+    #[test]
+    fn distances_for_speeds_are_close_everywhere() {
+        let place = |lat: f64, lon: f64| Place::from_degrees(lat, lon).unwrap();
+        let earth = Geodesic::wgs84();
+        for lat in LATITUDES {
+            for lon in [-180.0, 0.0, 179.9999] {
+                for distance in [0.0, 12.3, 4000.0, 19_990.0, 30_000.0, 8e6] {
+                    for bearing in 0..24 {
+                        let bearing = f64::from(bearing) * 15.0;
+                        let (lat_b, lon_b) = earth.direct(lat, lon, bearing, distance);
+                        let found = super::distance(place(lat, lon), place(lat_b, lon_b)).get();
+                        assert!(
+                            (found - distance).abs() < 4.0,
+                            "{lat} {lon} {distance}: {found}"
+                        );
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Geometry: where a place stands towards a zone, and which zones are near it.
 //!
 //! [`PreparedZone`] answers for one zone: inside or not (exact), and how far its boundary is. [`ZoneIndex`] finds, among
-//! many, those that can matter at a place. [`supported`] tells a zone file's reader which shapes to refuse. The same
+//! many, those that can matter at a place; [`ZoneList`] among a few. [`supported`] tells a zone file's reader which shapes to refuse. The same
 //! question has the same answer, to the last bit, on every computer. Deliberately absent: files, the accuracy of fixes,
 //! and any judgement.
 //!
@@ -47,24 +47,16 @@
 mod bounds;
 mod circle;
 mod index;
+mod list;
 mod metric;
 mod outline;
+mod packed;
 mod prepared;
 mod seam;
 mod support;
 
 pub use index::ZoneIndex;
+pub use list::ZoneList;
+pub use metric::distance;
 pub use prepared::PreparedZone;
 pub use support::{EXTENT_MAX, LATITUDE_MAX_DEGREES, UnsupportedShape, supported};
-
-/// Distance between two places.
-pub fn distance(
-    a: crate::model::place::Place,
-    b: crate::model::place::Place,
-) -> crate::model::units::Metres {
-    let lat = f64::midpoint(a.lat_degrees(), b.lat_degrees());
-    let dy = (a.lat_degrees() - b.lat_degrees()) * 111_132.0;
-    let dx = (a.lon_degrees() - b.lon_degrees()) * 111_320.0 * libm::cos(lat.to_radians());
-    crate::model::units::Metres::new((dx * dx + dy * dy).sqrt())
-        .unwrap_or(crate::model::units::Metres::ZERO)
-}

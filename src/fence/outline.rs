@@ -14,6 +14,9 @@ use crate::model::place::Place;
 /// Edges in a run at the bottom of the tree.
 const EDGES_A_RUN: usize = 16;
 
+/// Places of a chain that is looked at edge by edge.
+const PLACES_SHORT: usize = 65;
+
 /// Boxes in a box above.
 const BOXES_A_BOX: usize = 8;
 
@@ -30,6 +33,10 @@ pub(super) struct Outline {
     places: Vec<Place>,
     /// The runs in order, then the boxes over them, level by level; the last holds everything.
     nodes: Vec<Node>,
+    /// From west to east, to be at hand without looking at the rest.
+    wide: (i32, i32),
+    /// Whether it is one short chain, of which looking at every edge is quicker than looking at boxes.
+    short: bool,
 }
 
 /// A box round a part of the outline.
@@ -69,23 +76,28 @@ impl Outline {
             .map(|ring| ring.iter().chain(ring.first()).copied().collect())
             .collect();
         let seam = Seam::of(&closed);
-        let mut outline = Self {
-            places: Vec::new(),
-            nodes: Vec::new(),
-        };
+        let mut outline = Self::empty();
+        let chains = closed.len();
         for ring in closed {
             outline.add_chain(&seam.split(ring), |a, b| seam.holds(a, b));
         }
         outline.add_boxes();
+        outline.short = chains == 1 && outline.places.len() <= PLACES_SHORT;
         outline
+    }
+
+    fn empty() -> Self {
+        Self {
+            places: Vec::new(),
+            nodes: Vec::new(),
+            wide: (i32::MAX, i32::MIN),
+            short: false,
+        }
     }
 
     /// The outline of a line. Only distances make sense for it.
     pub(super) fn of_line(line: &[Place]) -> Self {
-        let mut outline = Self {
-            places: Vec::new(),
-            nodes: Vec::new(),
-        };
+        let mut outline = Self::empty();
         outline.add_chain(line, |_, _| false);
         outline.add_boxes();
         outline
@@ -135,6 +147,9 @@ impl Outline {
             }
             level = next..self.nodes.len();
         }
+        if let Some(root) = self.nodes.last() {
+            self.wide = (root.west, root.east);
+        }
     }
 
     fn run(&self, node: &Node) -> &[Place] {
@@ -147,12 +162,9 @@ impl Outline {
 
     /// Whether the area holds the place; its boundary belongs to it. Even-odd over all rings.
     pub(super) fn contains(&self, place: Place) -> bool {
-        let Some(root) = self.nodes.last() else {
-            return false;
-        };
         [0, -WHOLE_TURN, WHOLE_TURN].into_iter().any(|turn| {
             let lon = i64::from(place.lon) + turn;
-            if lon < i64::from(root.west) || lon > i64::from(root.east) {
+            if lon < i64::from(self.wide.0) || lon > i64::from(self.wide.1) {
                 return false;
             }
             let mut ray = Ray {
@@ -161,7 +173,11 @@ impl Outline {
                 crossings_odd: false,
                 on_edge: false,
             };
-            self.cross(root, &mut ray);
+            match self.nodes.last() {
+                _ if self.short => ray.cross_run(&self.places),
+                Some(root) => self.cross(root, &mut ray),
+                None => {}
+            }
             ray.on_edge || ray.crossings_odd
         })
     }

@@ -44,6 +44,8 @@ const MILLIMETRE: f64 = 0.001;
 #[derive(Debug)]
 pub struct PreparedZone {
     bounds: Bounds,
+    /// The same with the warning ring, where there is one; apart, because most zones have none.
+    ringed: Option<Box<Bounds>>,
     form: Form,
     zone: Arc<Zone>,
 }
@@ -79,8 +81,11 @@ impl PreparedZone {
                 (Form::Corridor { line, half_width_m }, bounds)
             }
         };
+        let bounds = bounds.unwrap_or(Bounds::NOWHERE);
+        let ring = zone.buffer.filter(|_| bounds.is_somewhere());
         Self {
-            bounds: bounds.unwrap_or(Bounds::NOWHERE),
+            bounds,
+            ringed: ring.map(|ring| Box::new(bounds.grown(ring.get()))),
             form,
             zone,
         }
@@ -124,9 +129,15 @@ impl PreparedZone {
         (distance.get() <= reach_m).then_some(distance)
     }
 
-    /// The box round the zone.
-    pub(super) fn bounds(&self) -> &Bounds {
-        &self.bounds
+    /// The box round the zone and its warning ring.
+    pub(super) fn ringed(&self) -> &Bounds {
+        self.ringed.as_deref().unwrap_or(&self.bounds)
+    }
+
+    /// Whether the zone or its ring may lie in a window: an index looks here last, so that its answer depends on zone and
+    /// place only and not on how it was built.
+    pub(super) fn may_touch(&self, spot: Spot, window: Window) -> bool {
+        !self.ringed().beyond(spot, window)
     }
 
     /// The signed distance; somewhere beyond `reach_m`, where it is more than that.

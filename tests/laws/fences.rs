@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bailiwick::fence::{PreparedZone, ZoneIndex};
+use bailiwick::fence::{PreparedZone, ZoneIndex, ZoneList};
 use bailiwick::model::place::Place;
 use bailiwick::model::units::Metres;
 use bailiwick::model::zone::{Polygon, Shape};
@@ -94,12 +94,15 @@ proptest! {
         for (which, beside) in places {
             let place = beside.place(which.get(&shapes));
             let found: BTreeSet<String> = ids(&near(&index, place, reach.get()), |_| true).into_iter().collect();
+            let list: ZoneList = zones.iter().map(Arc::clone).collect();
+            let listed: BTreeSet<&str> = list.near(place, reach).map(|zone| zone.zone().id.as_str()).collect();
             for zone in &zones {
                 let shape = &zone.zone().shape;
                 let close = on_boundary(shape).into_iter().any(|other| distance(place, other) <= reach.get());
                 let within = zone.signed_distance_within(place, reach);
                 prop_assert!(!close || found.contains(zone.zone().id.as_str()), "{:?} at {:?}", zone.zone(), place);
                 prop_assert!(within.is_none() || found.contains(zone.zone().id.as_str()));
+                prop_assert!(within.is_none() || listed.contains(zone.zone().id.as_str()), "{:?} at {:?}", zone.zone(), place);
                 // The two ways of asking agree.
                 let whole = zone.signed_distance(place);
                 prop_assert_eq!(within, (whole <= reach).then_some(whole), "{:?} at {:?}", zone.zone(), place);

@@ -203,6 +203,8 @@ pub(crate) enum Act {
     School(Option<u32>),
     Roster {
         without: Option<usize>,
+        /// Whether the timetable has its windows.
+        nights: bool,
     },
     Blind(i64),
     Tick,
@@ -287,7 +289,8 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Again),
         1 => (1usize..=3).prop_map(Act::CheckIn),
         1 => prop::option::of(20u32..300).prop_map(Act::School),
-        1 => prop::option::of(1usize..=3).prop_map(|without| Act::Roster { without }),
+        1 => (prop::option::of(1usize..=3), any::<bool>())
+            .prop_map(|(without, nights)| Act::Roster { without, nights }),
         1 => (1i64..7200).prop_map(Act::Blind),
         2 => Just(Act::Tick),
     ]
@@ -381,7 +384,7 @@ pub(crate) fn stamp(acts: &[(i64, Act)]) -> Vec<Stamped> {
             Act::CheckIn(who) => check_in(*who, now),
             Act::School(Some(radius)) => change(ZoneChange::Put(Arc::new(school(*radius)))),
             Act::School(None) => change(ZoneChange::Remove(ZoneId::parse("school").unwrap())),
-            Act::Roster { without } => roster_without(*without),
+            Act::Roster { without, nights } => roster_without(*without, *nights),
             Act::Blind(_) => Event::Resumed {
                 blind: Window {
                     from: before,
@@ -423,8 +426,13 @@ pub(crate) fn change(change: ZoneChange) -> Event {
     }
 }
 
-pub(crate) fn roster_without(gone: Option<usize>) -> Event {
+pub(crate) fn roster_without(gone: Option<usize>, nights: bool) -> Event {
     let mut roster = roster();
+    if !nights {
+        for timetable in roster.timetables.values_mut() {
+            timetable.windows.clear();
+        }
+    }
     if let Some(gone) = gone.map(wearer) {
         roster.wearers.remove(&gone);
         roster

@@ -10,7 +10,10 @@
     reason = "a law that can't be tried has failed, and each looks at a few kinds of events and effects only"
 )]
 
+mod changes;
+mod digest;
 mod fences;
+mod hostile;
 mod journals;
 mod reference;
 mod shapes;

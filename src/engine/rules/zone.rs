@@ -248,7 +248,7 @@ fn grade(scene: &Scene<'_>, presence: &Presence, parameters: &PresenceParameters
         Cause::Report(..) if presence::vote(&presence.last, parameters) == Some(presence.side) => {
             presence.grade
         }
-        Cause::Report(..) | Cause::Time => Grade::Provisional,
+        Cause::Report(..) | Cause::Time | Cause::People => Grade::Provisional,
     }
 }
 

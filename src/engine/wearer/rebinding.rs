@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::binding::{Binding, Demand, Role};
+use crate::engine::binding::{Binding, Role};
 use crate::engine::presence;
 use crate::engine::rules::{duty, zone};
 use crate::engine::scene::Scene;
@@ -14,7 +14,9 @@ use crate::fence::PreparedZone;
 use crate::model::alert::{AlertKey, Rule, Subject};
 use crate::model::fix::Fix;
 use crate::model::snapshot::{Bound, PresenceKey, Sighting};
+use crate::model::time::Timestamp;
 use crate::model::units::Metres;
+use crate::model::zone::Zone;
 
 impl Wearer {
     /// Takes new bindings over: ends alerts whose demand is gone, and looks again at where the wearer was last seen.
@@ -38,7 +40,7 @@ impl Wearer {
             .filter(|_| self.facts.evidence_until.is_some())
         {
             let reach = presence::reach(&sighting.fix);
-            for zone in self.zones_near(scene, &sighting.fix, reach) {
+            for zone in self.zones_to_face(scene, &sighting.fix, reach) {
                 self.face_at(scene, &zone, &sighting, reach);
             }
         }
@@ -51,8 +53,11 @@ impl Wearer {
             zone: zone.zone().id.clone(),
             bound: Bound::Zone,
         };
+        let ring = zone.zone().buffer.map_or(0.0, Metres::get);
         let near = |sighting: &Sighting| {
-            zone.signed_distance_within(sighting.fix.place, presence::reach(&sighting.fix))
+            let reach = presence::reach(&sighting.fix);
+            let within = Metres::new(reach.get() + ring).unwrap_or(reach);
+            zone.signed_distance_within(sighting.fix.place, within)
                 .is_some()
         };
         self.facts.presence.contains_key(&key) || self.facts.last_fix.as_ref().is_some_and(near)
@@ -94,25 +99,37 @@ impl Wearer {
         zone::judge(self, scene, zone, scene.now);
     }
 
+    /// Ends alerts about what is demanded no longer: the demand is gone, or was not in force when the alert began.
     fn withdraw_alerts(&mut self, scene: &mut Scene<'_>) {
+        let now = scene.now;
+        let stands = |zone: &Zone, rule: Rule, start: Timestamp| {
+            let demands = self.binding.demands(zone);
+            let mut of_rule = demands.iter().filter(|demand| {
+                demand.rule() == rule || (rule == Rule::ZoneBuffer && demand.forbids_inside())
+            });
+            of_rule.any(|demand| {
+                let holds = demand.at(zone, now);
+                // One that has ended since ends the alert by being judged.
+                holds.yes || holds.since.is_some_and(|ended| ended >= start)
+            })
+        };
         let gone: Vec<AlertKey> = self
             .facts
             .open
-            .keys()
-            .filter(|key| match (&key.subject, key.rule) {
-                (Subject::Zone(id), rule) => !scene.zones.get(id).is_some_and(|zone| {
-                    let demands = self.binding.demands(zone.zone());
-                    demands.iter().any(|demand| demand.rule() == rule)
-                        || (rule == Rule::ZoneBuffer && demands.iter().any(Demand::forbids_inside))
-                }),
-                (Subject::Obligation(id), _) => !self
+            .iter()
+            .filter(|(key, episode)| match &key.subject {
+                Subject::Zone(id) => !scene
+                    .zones
+                    .get(id)
+                    .is_some_and(|zone| stands(zone.zone(), key.rule, episode.alert.start)),
+                Subject::Obligation(id) => !self
                     .binding
                     .obligations
                     .iter()
                     .any(|obligation| obligation.id == *id),
-                (Subject::Wearer, _) => false,
+                Subject::Wearer => false,
             })
-            .cloned()
+            .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
             self.withdraw(scene, &key, "what was demanded has been withdrawn");

@@ -37,7 +37,12 @@ impl Wearer {
     }
 
     /// Zones near the fix and those of which something is known, sorted by id.
-    fn zones_to_face(&self, scene: &Scene<'_>, fix: &Fix, reach: Metres) -> Vec<Arc<PreparedZone>> {
+    pub(super) fn zones_to_face(
+        &self,
+        scene: &Scene<'_>,
+        fix: &Fix,
+        reach: Metres,
+    ) -> Vec<Arc<PreparedZone>> {
         let mut zones = self.zones_near(scene, fix, reach);
         let near = zones.len();
         for zone in self.known_zones(scene) {
@@ -55,20 +60,12 @@ impl Wearer {
         zones
     }
 
-    /// Zones to look at: those bound one by one, and those of bound sets that may be near; sorted by id.
-    pub(super) fn zones_near(
-        &self,
-        scene: &Scene<'_>,
-        fix: &Fix,
-        reach: Metres,
-    ) -> Vec<Arc<PreparedZone>> {
-        let mut zones: Vec<Arc<PreparedZone>> = self
-            .binding
-            .zones
-            .values()
-            .map(|bound| Arc::clone(&bound.zone))
-            .collect();
+    /// Zones to look at: those at which presence is demanded, and those bound or of bound sets that may be near; sorted by
+    /// id.
+    fn zones_near(&self, scene: &Scene<'_>, fix: &Fix, reach: Metres) -> Vec<Arc<PreparedZone>> {
+        let mut zones: Vec<Arc<PreparedZone>> = self.binding.required.clone();
         let own = zones.len();
+        zones.extend(self.binding.nearby.near(fix.place, reach).map(Arc::clone));
         for set in self.binding.sets.keys() {
             zones.extend(scene.zones.near_in_set(set, fix.place, reach));
         }

@@ -52,7 +52,8 @@ impl Wearer {
                     .into_iter()
                     .map(move |demand| demand.at(zone.zone(), after))
             })
-            .filter_map(|holds| holds.until)
+            // At the end of time a timetable has no next change.
+            .filter_map(|holds| holds.until.filter(|until| *until > after))
             .min()
     }
 
