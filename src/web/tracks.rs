@@ -97,10 +97,12 @@ pub(super) async fn track(
 fn point(agency: &AgencyId, read: &TrackPoint) -> Option<PointView> {
     let content = report::decode(agency, &read.device, "", read.raw.clone());
     let report = content.reports.into_iter().next()?.report;
+    let id = report.id().to_string();
     let fix = report.fix?;
     let place = Place::from_degrees(fix.lat, fix.lon).ok()?;
     Some(PointView {
         position: read.position,
+        report: id,
         received_at: read.received_at.to_string(),
         at: report.at.to_string(),
         device: read.device.to_string(),

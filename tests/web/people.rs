@@ -143,7 +143,12 @@ async fn a_track_is_read_back_from_what_devices_said() {
     };
     site.store.commit(Arc::new(batch)).await.unwrap();
 
-    let track = site.get(READER, "/api/v1/wearers/W-1/track").await.json();
+    let mut track = site.get(READER, "/api/v1/wearers/W-1/track").await.json();
+    for point in track["points"].as_array_mut().unwrap() {
+        // As the reasons of alerts name it: the device, then boot and number, or time and hash.
+        let report = point.as_object_mut().unwrap().remove("report").unwrap();
+        assert!(report.as_str().unwrap().starts_with("tag-1/"), "{report}");
+    }
     assert_eq!(
         track,
         json!({"next": null, "points": [

@@ -424,6 +424,8 @@ pub struct WearerListView {
 pub struct PointView {
     /// Position in the journal.
     pub position: u64,
+    /// The report's identity, as the reasons of alerts name it.
+    pub report: String,
     /// When it was received.
     pub received_at: String,
     /// Device time.
