@@ -101,6 +101,7 @@ impl Service {
             pipeline: pipeline::Settings {
                 owner: "bench".to_owned(),
                 continuous: false,
+                checkpoints: pipeline::CheckpointLimits::default(),
             },
             keeping: keeping::Settings::default(),
             definitions: definitions(&agency)?,

@@ -219,6 +219,7 @@ fn settings(arguments: &Arguments, world: &World, token: &str) -> anyhow::Result
         pipeline: pipeline::Settings {
             owner: "demo".to_owned(),
             continuous: true,
+            checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),
         definitions: definitions(&agency, world)?,

@@ -83,6 +83,7 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
         pipeline: pipeline::Settings {
             owner: format!("process {}", std::process::id()),
             continuous: false,
+            checkpoints: settings.checkpoints,
         },
         keeping,
         definitions: defined,

@@ -137,6 +137,7 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
         pipeline: pipeline::Settings {
             owner: "replay".to_owned(),
             continuous: true,
+            checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),
         definitions: show.definitions.events(&show.agency),

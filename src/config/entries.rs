@@ -16,6 +16,7 @@ use super::{
 use crate::ingest::{Limits, Login, Role, SecretDigest, Service};
 use crate::model::id::{AgencyId, DeviceId, OfficerId};
 use crate::model::time::Span;
+use crate::pipeline::CheckpointLimits;
 use crate::telemetry::{self, LogFormat, LogSettings};
 use crate::wire::document::{Node, Table, quoted};
 use crate::wire::duration;
@@ -89,6 +90,9 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     }
     if let Some(table) = table.table("retention") {
         retention(table, &mut settings.retention);
+    }
+    if let Some(table) = table.table("checkpoints") {
+        checkpoints(table, &mut settings.checkpoints);
     }
     if let Some(mut table) = table.table("log") {
         let log = &mut settings.log;
@@ -296,6 +300,14 @@ fn retention(mut table: Table<'_>, retention: &mut RetentionSettings) {
         let message = format!("is shorter than the log's {log}; expected the same or more");
         table.problem("blocks", message);
     }
+    table.finish();
+}
+
+fn checkpoints(mut table: Table<'_>, limits: &mut CheckpointLimits) {
+    let age = Span::seconds(1)..=Span::hours(1);
+    put(span(&mut table, "age", &age), &mut limits.age);
+    let entries = 100..=100_000_000;
+    put(count(&mut table, "entries", &entries), &mut limits.entries);
     table.finish();
 }
 

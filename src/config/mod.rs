@@ -22,6 +22,7 @@ pub use self::secret::SecretSha256;
 use crate::ingest::{self, IngestError};
 use crate::model::id::AgencyId;
 use crate::model::time::Span;
+use crate::pipeline::CheckpointLimits;
 use crate::telemetry::LogSettings;
 use crate::wire::problem::FileProblem;
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What is kept for how long.
     pub retention: RetentionSettings,
+    /// How much a restart may have to replay.
+    pub checkpoints: CheckpointLimits,
     /// Whose zones, rosters and rules are read into an empty database.
     pub agencies: Vec<AgencyFiles>,
 }
@@ -171,6 +174,7 @@ impl Default for Settings {
                 map: MapFiles::default(),
             },
             log: LogSettings::default(),
+            checkpoints: CheckpointLimits::default(),
             retention: RetentionSettings {
                 log: Span::days(30),
                 blocks: Span::days(365),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{MapFiles, RetentionSettings, Settings, WebSettings};
 use crate::ingest::{self, Limits};
 use crate::model::time::Span;
+use crate::pipeline::CheckpointLimits;
 use crate::telemetry::{LogFormat, LogSettings};
 use crate::wire::duration;
 
@@ -89,6 +90,7 @@ pub fn print() -> String {
         web,
         log,
         retention,
+        checkpoints,
         agencies: _,
     } = Settings::default();
     let database = format!(
@@ -106,6 +108,7 @@ url = {:?}
         LOGINS,
         &of_web(&web),
         &of_retention(retention),
+        &of_checkpoints(checkpoints),
         &of_log(&log),
         AGENCIES,
     ]
@@ -229,6 +232,20 @@ log = \"{log}\"
 blocks = \"{blocks}\"
 # Items of each agency's stream, for pages and programs that were away.
 stream_items = {stream_items}
+"
+    )
+}
+
+fn of_checkpoints(limits: CheckpointLimits) -> String {
+    let CheckpointLimits { age, entries } = limits;
+    let age = duration::text(age);
+    format!(
+        "
+# A restart replays the log since everybody's last checkpoint. One is taken of whoever has been without for so long, or for so many
+# reports of everybody.
+[checkpoints]
+age = \"{age}\"
+entries = {entries}
 "
     )
 }

@@ -102,6 +102,7 @@ fn every_key_is_printed() {
         "[[token]]",
         "[map]",
         "[retention]",
+        "[checkpoints]",
         "[log]",
         "[[agency]]",
     ];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::marks::Marks;
+use super::marks::{CheckpointLimits, Marks};
 use super::sightings::Sightings;
 use crate::engine::Engine;
 use crate::model::alert::RevisionKind;
@@ -34,10 +34,10 @@ pub(super) struct Judge {
 
 impl Judge {
     /// An engine that knows nothing.
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(limits: CheckpointLimits, metrics: Arc<Metrics>) -> Self {
         Self {
             engine: Engine::new(),
-            marks: Marks::default(),
+            marks: Marks::new(limits),
             sightings: Sightings::default(),
             metrics,
         }

@@ -1,23 +1,38 @@
 //! Who was concerned by the journal since their last checkpoint, and from where a restart would have to replay.
 //!
-//! A restart reads at most ten minutes of log: a wearer concerned for longer than [`AGE_MAX`] is due, and so is one who
-//! has had [`ENTRIES_MAX`] entries of everybody since, so that a busy log is bounded too. Deliberately absent: what a
-//! checkpoint holds.
+//! A restart reads at most ten minutes of log: a wearer concerned for longer than the limit is due, and so is one who has
+//! had so many entries of everybody since, so that a busy log is bounded too. Deliberately absent: what a checkpoint
+//! holds.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::model::id::{AgencyId, WearerId};
 use crate::model::time::{Span, Timestamp};
 
-/// How long a wearer may be without a checkpoint. Half of what a restart may read, because they are taken little by little.
-const AGE_MAX: Span = Span::minutes(5);
+/// When a checkpoint is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckpointLimits {
+    /// How long a wearer who was concerned by the journal may be without one.
+    pub age: Span,
+    /// How many entries of the journal may pass meanwhile, of everybody.
+    pub entries: u32,
+}
 
-/// How many entries of the journal may pass, of everybody: some seconds of replay.
-const ENTRIES_MAX: u64 = 500_000;
+impl Default for CheckpointLimits {
+    /// Half of the ten minutes that a restart may read, because checkpoints are taken little by little; and some seconds
+    /// of replay.
+    fn default() -> Self {
+        Self {
+            age: Span::minutes(5),
+            entries: 500_000,
+        }
+    }
+}
 
 /// Who is without a checkpoint since when.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
+    limits: CheckpointLimits,
     /// For each, the first entry since their last checkpoint.
     since: HashMap<AgencyId, HashMap<WearerId, u64>>,
     /// The same in order, with the time of that entry.
@@ -25,6 +40,14 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// Nobody is without one.
+    pub(super) fn new(limits: CheckpointLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     /// An entry concerned a wearer.
     pub(super) fn concern(
         &mut self,
@@ -52,8 +75,9 @@ impl Marks {
         now: Timestamp,
         all: bool,
     ) -> impl Iterator<Item = (AgencyId, WearerId)> {
+        let CheckpointLimits { age, entries } = self.limits;
         let due = move |(since, at): (u64, Timestamp)| {
-            all || now.since(at) >= AGE_MAX || position.saturating_sub(since) >= ENTRIES_MAX
+            all || now.since(at) >= age || position.saturating_sub(since) >= u64::from(entries)
         };
         self.order
             .iter()
@@ -119,6 +143,6 @@ mod tests {
         marks.settle(&agency, &b);
         assert_eq!(marks.floor(10), 9);
         assert_eq!(marks.due(10, at(301), true).count(), 1);
-        assert_eq!(marks.due(10 + ENTRIES_MAX, at(301), false).count(), 1);
+        assert_eq!(marks.due(10 + 500_000, at(301), false).count(), 1);
     }
 }

@@ -28,6 +28,7 @@ use self::delivery::{Change, Delivery, Outlet, Receipt};
 use self::draft::Draft;
 use self::health::{Health, Trouble};
 use self::judge::Judge;
+pub use self::marks::CheckpointLimits;
 use crate::clock::{Clock, Stopwatch};
 use crate::model::event::{Event, History};
 use crate::model::id::AgencyId;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub owner: String,
     /// Whether time without us counts as blind. Not where messages of that time are played in with their own times.
     pub continuous: bool,
+    /// How much a restart may have to replay.
+    pub checkpoints: CheckpointLimits,
 }
 
 /// What the pipeline works with.
@@ -135,7 +138,7 @@ impl Pipeline {
             health: parts.health,
             metrics: parts.metrics,
         };
-        let recovered = recovery::recover(&around, ONLY_PARTITION, &settings.owner).await?;
+        let recovered = recovery::recover(&around, ONLY_PARTITION, settings).await?;
         let mut pipeline = Self {
             around,
             outlet: parts.outlet,

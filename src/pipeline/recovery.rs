@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info};
 
+use super::Settings;
 use super::commit::Surroundings;
 use super::draft;
 use super::health::Trouble;
@@ -40,15 +41,15 @@ pub(super) struct Recovered {
 pub(super) async fn recover(
     around: &Surroundings,
     partition: u32,
-    owner: &str,
+    settings: &Settings,
 ) -> Result<Recovered, StoreError> {
     let began = around.clock.now();
     around
         .health
         .raise(Trouble::Starting, began, "the journal is being replayed");
-    let recovery = around.store.take_over(partition, owner).await?;
+    let recovery = around.store.take_over(partition, &settings.owner).await?;
     let (epoch, cursor, last_now) = (recovery.epoch, recovery.cursor, recovery.last_now);
-    let mut judge = Judge::new(Arc::clone(&around.metrics));
+    let mut judge = Judge::new(settings.checkpoints, Arc::clone(&around.metrics));
     let floor_now = floor_now(around, partition, &recovery).await?;
     let agencies = prepare(&mut judge, recovery, floor_now);
     for agency in agencies {

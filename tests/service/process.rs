@@ -24,7 +24,8 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
         .unwrap_or_else(|_| panic!("{what} did not happen within {LIMIT:?}"))
 }
 
-/// Writes a configuration, with an endpoint that lets anybody on this computer in.
+/// Writes a configuration, with an endpoint that lets anybody on this computer in. Checkpoints are taken far more often than
+/// in a service, so that every start has both: checkpoints, and a tail of the log.
 pub(crate) fn configure(folder: &Path, zones: &str, roster: &str) {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
     write("zones.geojson", zones);
@@ -51,6 +52,9 @@ scope = "admin"
 id = "demo"
 zones = ["zones.geojson"]
 roster = "roster.toml"
+[checkpoints]
+age = "1s"
+entries = 100
 [log]
 format = "json"
 "#,
@@ -67,6 +71,8 @@ pub(crate) struct Service {
     pub(crate) mqtt: SocketAddr,
     /// Where people look.
     pub(crate) page: SocketAddr,
+    /// How many entries were replayed at the start, and how many the journal had.
+    pub(crate) replayed: (u64, u64),
 }
 
 /// Starts a process; it may be killed before it says that it is ready.
@@ -103,12 +109,17 @@ impl Starting {
     /// Waits until it takes connections.
     pub(crate) async fn ready(mut self) -> Service {
         let mut said = Vec::new();
+        let mut replayed = (0, 0);
         let ready = async {
             loop {
                 let line = self.lines.next_line().await.expect("its log can be read");
                 let line = line.unwrap_or_else(|| panic!("it ended: {}", said.join("\n")));
                 let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
                 complain(&entry);
+                if entry["message"] == "the journal is replayed" {
+                    let number = |key: &str| entry[key].as_u64().unwrap_or_default();
+                    replayed = (number("entries"), number("position"));
+                }
                 if entry["message"] == "the service is ready" {
                     return entry;
                 }
@@ -123,6 +134,7 @@ impl Starting {
         Service {
             mqtt: address("mqtt"),
             page: address("page"),
+            replayed,
             child: self.child,
             lines: self.lines,
         }

@@ -164,6 +164,7 @@ impl Site {
             let settings = pipeline::Settings {
                 owner: "test".to_owned(),
                 continuous: true,
+                checkpoints: pipeline::CheckpointLimits::default(),
             };
             let parts = pipeline::Parts {
                 store: Arc::clone(&store),
