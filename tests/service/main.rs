@@ -9,5 +9,9 @@
     reason = "a test says what it saw, and what went wrong by ending"
 )]
 
+mod browser;
+mod client;
 mod kill;
+mod page;
 mod process;
+mod program;

@@ -154,9 +154,8 @@ impl Service {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn stop(mut self) {
-        let id = self.child.id().expect("it runs");
         let mut asked = Command::new("kill");
-        asked.arg("-TERM").arg(id.to_string());
+        asked.arg("-TERM").arg(self.id().to_string());
         assert!(asked.status().await.expect("kill runs").success());
         let ended = async {
             while let Some(line) = self.lines.next_line().await.expect("its log can be read") {
@@ -170,15 +169,44 @@ impl Service {
 
     /// What a GET answers, as JSON.
     pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
-        let url = format!("http://{}{path}", self.page);
-        let asked = tokio::task::spawn_blocking(move || {
-            let bearer = format!("Bearer {TOKEN}");
-            let mut answer = ureq::get(&url)
-                .header("authorization", &bearer)
-                .call()
-                .unwrap_or_else(|error| panic!("{url}: {error}"));
-            answer.body_mut().read_json().expect("JSON")
-        });
-        within("an answer", asked).await.expect("no panic")
+        get(self.page, TOKEN, path).await
     }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+}
+
+/// What a GET answers, as JSON.
+pub(crate) async fn get(page: SocketAddr, token: &str, path: &str) -> serde_json::Value {
+    let (status, body) = call(page, token, ("GET", path)).await;
+    assert!(status == 200 || status == 503, "{path}: {status}: {body}");
+    body
+}
+
+/// What a call without a body answers: status, and JSON where it is JSON.
+pub(crate) async fn call(
+    page: SocketAddr,
+    token: &str,
+    (method, path): (&str, &str),
+) -> (u16, serde_json::Value) {
+    let request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("http://{page}{path}"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("if-match", "\"0\"")
+        .body(())
+        .expect("a request");
+    let asked = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let answer = agent.run(request);
+        let mut answer = answer.unwrap_or_else(|error| panic!("no answer: {error}"));
+        let body = answer.body_mut().read_json().unwrap_or_default();
+        (answer.status().as_u16(), body)
+    });
+    within("an answer", asked).await.expect("no panic")
 }

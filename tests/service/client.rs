@@ -1,0 +1,87 @@
+//! A device at the other end of a plain socket: publishes at QoS 1 and knows what was acknowledged.
+//!
+//! Deliberately absent: remembering and repeating (see `kill/device.rs`), TLS, version 5.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use rumqttc::QoS;
+use rumqttc::mqttbytes::v4::{Connect, Packet, Publish};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::process::within;
+
+/// Longest packet that comes back.
+const PACKET_MAX: usize = 1024 * 1024;
+
+/// A connection that was let in.
+pub(crate) struct Client {
+    stream: TcpStream,
+    buffer: BytesMut,
+    next_id: u16,
+}
+
+impl Client {
+    /// Connects anonymously.
+    pub(crate) async fn open(address: SocketAddr, name: &str) -> Self {
+        let stream = within("connecting", TcpStream::connect(address)).await;
+        let mut client = Self {
+            stream: stream.expect("a connection"),
+            buffer: BytesMut::new(),
+            next_id: 1,
+        };
+        let mut connect = Connect::new(name);
+        connect.keep_alive = 600;
+        let mut bytes = BytesMut::new();
+        connect.write(&mut bytes).expect("a packet");
+        client.send(&bytes).await.expect("the endpoint is there");
+        let answer = client.packet().await.expect("an answer");
+        assert!(matches!(answer, Packet::ConnAck(_)), "{answer:?}");
+        client
+    }
+
+    /// Publishes and waits until it is acknowledged, which means: until it is committed.
+    pub(crate) async fn publish(&mut self, topic: &str, payload: &str) {
+        let id = self.start(topic, payload).await.expect("it takes messages");
+        let acknowledged = within("an acknowledgement", self.acknowledgement()).await;
+        assert_eq!(acknowledged, Some(id), "of {payload}");
+    }
+
+    /// Publishes without waiting; none when the endpoint has hung up.
+    pub(crate) async fn start(&mut self, topic: &str, payload: &str) -> Option<u16> {
+        let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload.to_owned());
+        publish.pkid = self.next_id;
+        self.next_id = self.next_id % 60_000 + 1;
+        let mut bytes = BytesMut::new();
+        publish.write(&mut bytes).expect("a packet");
+        self.send(&bytes).await?;
+        Some(publish.pkid)
+    }
+
+    /// The next acknowledgement; none when the endpoint has hung up.
+    pub(crate) async fn acknowledgement(&mut self) -> Option<u16> {
+        loop {
+            if let Packet::PubAck(ack) = self.packet().await? {
+                return Some(ack.pkid);
+            }
+        }
+    }
+
+    /// Sends bytes as they are; none when the endpoint has hung up.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Option<()> {
+        within("sending", self.stream.write_all(bytes)).await.ok()
+    }
+
+    async fn packet(&mut self) -> Option<Packet> {
+        loop {
+            if let Ok(packet) = Packet::read(&mut self.buffer, PACKET_MAX) {
+                return Some(packet);
+            }
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+}
