@@ -46,6 +46,7 @@ fn main() {
     runtime.block_on(decide_beside());
     runtime.block_on(checkpoints());
     runtime.block_on(pack());
+    runtime.block_on(sizes());
 }
 
 async fn open(folder: &tempfile::TempDir) -> (Arc<dyn Store>, tokio::task::JoinSet<()>) {
@@ -337,4 +338,45 @@ async fn pack() {
     println!(
         "packing {REPORTS} reports of {DEVICES} wearers: {spent:.0?}; a track of {points} (then {same}) points: {unpacked:.1?} from the log, {packed:.1?} from blocks"
     );
+}
+
+/// An hour of everybody's reports, one a minute: what they take on disk once the database is closed.
+async fn sizes() {
+    const REPORTS: u64 = 60 * DEVICES;
+    let mut sizes = Vec::new();
+    for packed in [false, true] {
+        let folder = folder();
+        let (store, mut tasks) = open(&folder).await;
+        let epoch = own(&*store).await;
+        for after in (0..REPORTS).step_by(1_000) {
+            let stored = store.commit(batch(epoch, after, 1_000)).await;
+            stored.expect("it is stored");
+        }
+        if packed {
+            let settlement = Settlement::Blocks {
+                partition: ONLY_PARTITION,
+                until: REPORTS,
+            };
+            store.settle(settlement).await.expect("it is packed");
+        }
+        drop(store);
+        while tasks.join_next().await.is_some() {}
+        sizes.push(bytes_on_disk(&folder) as f64 / REPORTS as f64);
+    }
+    if let [log, both] = sizes[..] {
+        println!(
+            "bytes on disk: {log:.0} a report in the log, {:.0} in blocks; a wearer-day at a report a minute: {:.0} kB of log while it is kept, {:.0} kB of blocks",
+            both - log,
+            log * 1.44,
+            (both - log) * 1.44
+        );
+    }
+}
+
+fn bytes_on_disk(folder: &tempfile::TempDir) -> u64 {
+    let entries = std::fs::read_dir(folder.path()).expect("the folder can be read");
+    entries
+        .filter_map(|entry| entry.ok()?.metadata().ok())
+        .map(|file| file.len())
+        .sum()
 }
