@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::model::event::Event;
 use crate::model::id::{AgencyId, DeviceId};
@@ -17,6 +19,13 @@ use crate::model::time::Timestamp;
 
 /// Deliveries that may wait for the pipeline. A source that finds the queue full waits, and stops reading its sockets.
 pub const QUEUE_LENGTH: usize = 16 * 1024;
+
+/// KiB of deliveries that may be on their way to their commit, of all sources together: a fleet's backlogs after an outage of
+/// ours must not fill the memory. Each counts for one KiB at least.
+pub const WAITING_KIB_MAX: u32 = 256 * 1024;
+
+/// Bytes that a report takes beside its own once it is read, about.
+const READ_BYTES: usize = 512;
 
 /// Bytes kept of a message that can't be read.
 pub const UNREADABLE_BYTES_MAX: usize = 4 * 1024;
@@ -56,6 +65,22 @@ pub struct Content {
     pub unreadable: Vec<Unreadable>,
 }
 
+impl Content {
+    /// How much of the memory it holds, about, in whole KiB.
+    fn kib(&self) -> u32 {
+        let reports = self
+            .reports
+            .iter()
+            .map(|received| received.raw.len() + READ_BYTES);
+        let unreadable = self
+            .unreadable
+            .iter()
+            .map(|part| part.bytes.len() + READ_BYTES);
+        let bytes: usize = reports.chain(unreadable).sum();
+        u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX)
+    }
+}
+
 /// One message of a device.
 #[derive(Debug)]
 pub struct Delivery {
@@ -72,7 +97,11 @@ pub struct Delivery {
 /// Says to the source that a delivery is durable. Dropped unresolved, it says that it is not: no acknowledgement may be
 /// sent, and the source must make the device send again, by closing the connection.
 #[derive(Debug)]
-pub struct Receipt(oneshot::Sender<()>);
+pub struct Receipt {
+    sender: oneshot::Sender<()>,
+    /// Its share of what may be on its way; given back when it is durable, or never will be.
+    room: Option<OwnedSemaphorePermit>,
+}
 
 /// The source's end of a [`Receipt`].
 #[derive(Debug)]
@@ -87,7 +116,8 @@ impl Receipt {
     /// A receipt and the end on which to await it.
     pub fn new() -> (Self, Awaited) {
         let (sender, receiver) = oneshot::channel();
-        (Self(sender), Awaited(receiver))
+        let receipt = Self { sender, room: None };
+        (receipt, Awaited(receiver))
     }
 
     /// For a source that needs no answer.
@@ -98,7 +128,7 @@ impl Receipt {
     /// Says that the delivery is durable.
     pub fn resolve(self) {
         // A source that went away no longer needs to know.
-        self.0.send(()).unwrap_or_default();
+        self.sender.send(()).unwrap_or_default();
     }
 }
 
@@ -137,6 +167,8 @@ pub struct Change {
 pub struct Inlet {
     deliveries: mpsc::Sender<Delivery>,
     changes: mpsc::Sender<Change>,
+    room: Arc<Semaphore>,
+    room_kib: u32,
 }
 
 /// The receiving ends, for the pipeline.
@@ -159,17 +191,26 @@ pub struct Stopped;
 impl Inlet {
     /// Both ends of the queues.
     pub fn new() -> (Self, Outlet) {
-        Self::with_length(QUEUE_LENGTH)
+        Self::with_limits(QUEUE_LENGTH, WAITING_KIB_MAX)
     }
 
     /// The same with another number of deliveries that may wait.
     pub fn with_length(length: usize) -> (Self, Outlet) {
+        Self::with_limits(length, WAITING_KIB_MAX)
+    }
+
+    /// The same with other limits of deliveries that may wait: how many, and how many KiB.
+    pub fn with_limits(length: usize, room_kib: u32) -> (Self, Outlet) {
         let (deliveries, deliveries_out) = mpsc::channel(length);
         let (changes, changes_out) = mpsc::channel(CHANGES_LENGTH);
         (
             Self {
                 deliveries,
                 changes,
+                room: Arc::new(Semaphore::new(
+                    usize::try_from(room_kib).unwrap_or(usize::MAX),
+                )),
+                room_kib,
             },
             Outlet {
                 deliveries: deliveries_out,
@@ -178,11 +219,14 @@ impl Inlet {
         )
     }
 
-    /// Hands a message over; waits while the queue is full.
+    /// Hands a message over; waits while the queue is full, or too much is on its way to be stored.
     ///
     /// # Errors
     /// When the pipeline has stopped.
-    pub async fn deliver(&self, delivery: Delivery) -> Result<(), Stopped> {
+    pub async fn deliver(&self, mut delivery: Delivery) -> Result<(), Stopped> {
+        let kib = delivery.content.kib().min(self.room_kib);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib).await;
+        delivery.receipt.room = Some(room.map_err(|_closed| Stopped)?);
         self.deliveries
             .send(delivery)
             .await
@@ -200,5 +244,53 @@ impl Inlet {
             .await
             .map_err(|_gone| Stopped)?;
         awaited.durable().await.map_err(|NotStored| Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(bytes: usize) -> (Delivery, Awaited) {
+        let (receipt, awaited) = Receipt::new();
+        let unreadable = Unreadable {
+            agency: AgencyId::parse("demo").unwrap(),
+            device: None,
+            topic: String::new(),
+            bytes: Bytes::from(vec![0; bytes]),
+            length: bytes,
+            problem: String::new(),
+        };
+        let content = Content {
+            reports: Vec::new(),
+            unreadable: vec![unreadable],
+        };
+        let delivery = Delivery {
+            agency: AgencyId::parse("demo").unwrap(),
+            content,
+            received_at: None,
+            receipt,
+        };
+        (delivery, awaited)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_its_way_to_be_stored_is_bounded_in_bytes() {
+        let (inlet, mut outlet) = Inlet::with_limits(16, 4);
+        let (first, _awaited) = delivery(2 * 1024 + 512);
+        inlet.deliver(first).await.unwrap();
+        let waiting = inlet.deliver(delivery(1).0);
+        tokio::pin!(waiting);
+        let soon = std::time::Duration::from_secs(1);
+        assert!(tokio::time::timeout(soon, &mut waiting).await.is_err());
+        let first = outlet.deliveries.recv().await.unwrap();
+        let taken = tokio::time::timeout(soon, &mut waiting).await;
+        assert!(taken.is_err(), "taken from the queue is not stored yet");
+        first.receipt.resolve();
+        waiting.await.unwrap();
+        let second = outlet.deliveries.recv().await.unwrap();
+        drop(second.receipt);
+        // One that is larger than all the room there is passes when it has all of it.
+        inlet.deliver(delivery(1024 * 1024).0).await.unwrap();
     }
 }
