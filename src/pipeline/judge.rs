@@ -275,3 +275,29 @@ fn taken(effects: &mut Vec<Effect>, raw: Bytes) -> Taken {
         outcome,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::alert::Severity;
+    use crate::model::effect::Refusal;
+    use crate::telemetry::metrics::pipeline::{OUTCOMES, REFUSALS, SEVERITIES};
+
+    /// Telemetry knows no model: a word that it does not list would not be counted.
+    #[test]
+    fn every_word_that_is_counted_is_in_the_catalogue() {
+        let equal = |words: Vec<&str>, counted: &[&str]| assert_eq!(words, counted);
+        equal(
+            Outcome::ALL.iter().map(|word| word.name()).collect(),
+            OUTCOMES,
+        );
+        equal(
+            Refusal::ALL.iter().map(|word| word.name()).collect(),
+            REFUSALS,
+        );
+        equal(
+            Severity::ALL.iter().map(|word| word.name()).collect(),
+            SEVERITIES,
+        );
+    }
+}
