@@ -12,6 +12,7 @@
 mod browser;
 mod client;
 mod kill;
+mod misuse;
 mod page;
 mod process;
 mod program;

@@ -152,6 +152,15 @@ impl Service {
         self.child.kill().await.expect("it can be killed");
     }
 
+    /// The most memory that it has had, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.expect("its peak").trim().trim_end_matches(" kB");
+        kib.parse().expect("a number")
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) async fn stop(mut self) {
         let mut asked = Command::new("kill");
