@@ -11,6 +11,7 @@
 
 mod browser;
 mod client;
+mod full_disk;
 mod kill;
 mod misuse;
 mod page;

@@ -84,8 +84,23 @@ pub(crate) struct Starting {
 impl Starting {
     /// Starts it on a folder with a configuration.
     pub(crate) fn new(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bailiwick"))
-            .arg("serve")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bailiwick"));
+        command.arg("serve");
+        Self::by(command, folder)
+    }
+
+    /// The same where no file may grow beyond so many KiB: as on a disk that is full, writing fails.
+    pub(crate) fn with_full_disk(folder: &Path, kib: u32) -> Self {
+        // The signal that comes with it is for programs that don't look at errors.
+        let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$@\"");
+        let mut command = Command::new("bash");
+        let program = env!("CARGO_BIN_EXE_bailiwick");
+        command.args(["-c", &script, "bash", program, "serve"]);
+        Self::by(command, folder)
+    }
+
+    fn by(mut command: Command, folder: &Path) -> Self {
+        let mut child = command
             .arg("--config")
             .arg(folder.join("bailiwick.toml"))
             .stdin(Stdio::null())

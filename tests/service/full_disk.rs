@@ -1,0 +1,107 @@
+//! A disk that is full: nothing is acknowledged, everybody can see why, and nothing that was acknowledged is lost.
+//!
+//! A limit on the size of files stands for the disk. Deliberately absent: what the store alone does (see
+//! `tests/storage`).
+
+use std::collections::BTreeSet;
+
+use bailiwick::model::event::Event;
+use bailiwick::store::{self, ONLY_PARTITION};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::client::Client;
+use crate::process::{Service, Starting, configure, within};
+
+/// Larger than an empty database, smaller than what is written to it here.
+const DISK_KIB: u32 = 1024;
+
+const ZONES: &str = r#"{"type":"FeatureCollection","features":[]}"#;
+
+const ROSTER: &str = "[[wearer]]\nid = \"W-1\"\n[[activation]]\ndevice = \"tag-1\"\nwearer = \"W-1\"\nfrom = \"2020-01-01T00:00:00Z\"\n";
+
+fn report(seq: u64) -> String {
+    let now = bailiwick::clock::Clock::now(&bailiwick::clock::SystemClock);
+    let filling = "x".repeat(4_000);
+    format!(r#"{{"boot":"b1","seq":{seq},"at":"{now}","battery_pct":80,"filling":"{filling}"}}"#)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_aloud_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    configure(folder.path(), ZONES, ROSTER);
+    let service = Starting::with_full_disk(folder.path(), DISK_KIB)
+        .ready()
+        .await;
+    let (acknowledged, watched) = watch::channel(BTreeSet::new());
+    let mut device = JoinSet::new();
+    device.spawn(publish(service.mqtt, acknowledged));
+    let health = within("trouble", trouble(&service)).await;
+    let kinds: Vec<&str> = health["troubles"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|trouble| trouble["kind"].as_str())
+        .collect();
+    assert!(kinds.contains(&"store"), "{health}");
+    service.kill().await;
+    device.abort_all();
+    let acknowledged = watched.borrow().clone();
+    assert!(
+        !acknowledged.is_empty(),
+        "the disk was full before the first report"
+    );
+    let service = Starting::new(folder.path()).ready().await;
+    let mut client = Client::open(service.mqtt, "tag-1").await;
+    client
+        .publish("em/demo/tag-1/report", &report(1_000_000))
+        .await;
+    service.stop().await;
+    let stored = stored(folder.path()).await;
+    println!(
+        "{} reports were acknowledged, {} stored",
+        acknowledged.len(),
+        stored.len()
+    );
+    assert!(acknowledged.is_subset(&stored));
+    assert!(stored.contains(&1_000_000), "there is room again");
+}
+
+/// Publishes one after another; says what was acknowledged.
+async fn publish(address: std::net::SocketAddr, acknowledged: watch::Sender<BTreeSet<u64>>) {
+    let mut client = Client::open(address, "tag-1").await;
+    for seq in 1_u64.. {
+        let sent = client.start("em/demo/tag-1/report", &report(seq)).await;
+        let answer = client.acknowledgement().await;
+        if sent.is_none() || answer.is_none() {
+            return;
+        }
+        acknowledged.send_modify(|all| drop(all.insert(seq)));
+    }
+}
+
+/// Waits until the service says that it is not ready.
+async fn trouble(service: &Service) -> serde_json::Value {
+    loop {
+        let health = service.get("/api/v1/health").await;
+        if health["ready"] == false {
+            return health;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The numbers of all stored reports.
+async fn stored(folder: &std::path::Path) -> BTreeSet<u64> {
+    let url = format!("sqlite:{}", folder.join("service.db").display());
+    let (store, writer) = store::connect(&url).await.expect("the database opens");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(writer.run());
+    let rows = store.journal(ONLY_PARTITION, 0, 100_000).await;
+    let rows = rows.expect("the journal can be read").into_iter();
+    rows.filter_map(|row| match row.stamped.event {
+        Event::Report { report, .. } => report.seq,
+        _ => None,
+    })
+    .collect()
+}
