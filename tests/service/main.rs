@@ -15,3 +15,6 @@ mod kill;
 mod page;
 mod process;
 mod program;
+mod stories;
+#[path = "../golden/story.rs"]
+mod story;
