@@ -11,66 +11,16 @@
     reason = "a story that can't be read has failed"
 )]
 
+#[path = "golden/story.rs"]
+mod story;
+
 use std::fs;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use bailiwick::model::id::AgencyId;
 use bailiwick::replay::timeline::Timeline;
-use bailiwick::replay::{Definitions, Item, Order, intake, run};
-use bailiwick::wire::feed::FeedReader;
-use bailiwick::wire::zone_file::Options;
-use bailiwick::wire::{parameters_file, roster_file, topic, zone_file};
+use bailiwick::replay::{Order, run};
 
-fn stories() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut stories: Vec<PathBuf> = fs::read_dir(&folder)
-        .expect("the folder of stories")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.is_dir())
-        .collect();
-    stories.sort();
-    stories
-}
-
-fn definitions(story: &Path) -> Definitions {
-    let zones = fs::read(story.join("zones.geojson")).expect("zones.geojson");
-    let zones = zone_file::read("zones.geojson", &zones, Options::default());
-    assert!(
-        zones.problems.is_empty(),
-        "{}: {:?}",
-        story.display(),
-        zones.problems
-    );
-    let roster = fs::read_to_string(story.join("roster.toml")).expect("roster.toml");
-    let roster = roster_file::read_toml("roster.toml", &roster)
-        .unwrap_or_else(|problems| panic!("{}: {problems:?}", story.display()));
-    let rules = fs::read_to_string(story.join("rules.toml")).unwrap_or_default();
-    Definitions {
-        parameters: parameters_file::read("rules.toml", &rules).expect("rules.toml"),
-        zones: zones.zones.into_iter().map(Arc::new).collect(),
-        roster: Some(Arc::new(roster)),
-    }
-}
-
-fn items(story: &Path) -> Vec<Item> {
-    let file = fs::File::open(story.join("events.jsonl")).expect("events.jsonl");
-    let agency = AgencyId::parse("demo").expect("an id");
-    let mut items = Vec::new();
-    for line in FeedReader::new("events.jsonl", BufReader::new(file)) {
-        let line = line.unwrap_or_else(|problem| panic!("{}: {problem}", story.display()));
-        let taken = intake::take(line, topic::DEFAULT_ROOT, &agency);
-        assert!(
-            taken.problems.is_empty(),
-            "{}: {:?}",
-            story.display(),
-            taken.problems
-        );
-        items.extend(taken.items);
-    }
-    items
-}
+use self::story::{definitions, items, stories};
 
 fn timeline(story: &Path) -> String {
     let mut timeline = Timeline::default();

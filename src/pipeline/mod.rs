@@ -323,7 +323,12 @@ impl Pipeline {
     /// Judges a change by people.
     fn change(&mut self, change: Change) {
         self.judge_event(change.event);
-        self.draft.receipts.push(change.receipt);
+        if self.draft.is_empty() {
+            // Time passed, and nothing followed: no commit will come of it.
+            change.receipt.resolve();
+        } else {
+            self.draft.receipts.push(change.receipt);
+        }
     }
 
     /// Lets a deadline fall due.

@@ -1,4 +1,4 @@
-//! A device at the other end of a plain socket: publishes at QoS 1 and knows what was acknowledged.
+//! A device at the other end of a plain socket: publishes at least once and knows what was acknowledged.
 //!
 //! Deliberately absent: remembering and repeating (see `kill/device.rs`), TLS, version 5.
 
@@ -26,8 +26,10 @@ impl Client {
     /// Connects anonymously.
     pub(crate) async fn open(address: SocketAddr, name: &str) -> Self {
         let stream = within("connecting", TcpStream::connect(address)).await;
+        let stream = stream.expect("a connection");
+        stream.set_nodelay(true).expect("it can be set");
         let mut client = Self {
-            stream: stream.expect("a connection"),
+            stream,
             buffer: BytesMut::new(),
             next_id: 1,
         };

@@ -17,3 +17,6 @@ mod misuse;
 mod page;
 mod process;
 mod program;
+mod stories;
+#[path = "../golden/story.rs"]
+mod story;

@@ -60,10 +60,11 @@ impl Program {
         let heard = async {
             loop {
                 match self.lines.next_line().await.expect("its words can be read") {
-                    Some(line) if line.starts_with(word) => {
-                        return Some(line[word.len()..].trim().to_owned());
+                    Some(line) => {
+                        if let Some(rest) = line.strip_prefix(word) {
+                            return Some(rest.trim().to_owned());
+                        }
                     }
-                    Some(_) => {}
                     None => return None,
                 }
             }
@@ -102,6 +103,6 @@ impl Program {
 /// The address in an URL.
 pub(crate) fn address(url: &str) -> SocketAddr {
     let (_, rest) = url.split_once("://").expect("an URL");
-    let end = rest.find(['/', ' ']).unwrap_or(rest.len());
-    rest[..end].parse().expect("an address")
+    let address = rest.split(['/', ' ']).next().unwrap_or(rest);
+    address.parse().expect("an address")
 }

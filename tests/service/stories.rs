@@ -1,0 +1,185 @@
+//! Every golden story through real MQTT into the store: what is stored is what the engine says of the same story.
+//!
+//! The clock is in the hands of the test and stands at each message's receive time when it is judged. Each story is also
+//! told with a restart in its middle. Deliberately absent: what the stories mean (`tests/golden.rs`).
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bailiwick::app::{App, Settings};
+use bailiwick::clock::{Clock, ManualClock};
+use bailiwick::ingest;
+use bailiwick::model::effect::EffectBody;
+use bailiwick::model::event::Event;
+use bailiwick::model::id::AgencyId;
+use bailiwick::model::time::Timestamp;
+use bailiwick::pipeline::{self, keeping};
+use bailiwick::replay::{Order, run};
+use bailiwick::store::{self, ONLY_PARTITION, effect_digest};
+use bailiwick::wire::feed::{FeedBody, FeedItem};
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
+
+use crate::client::Client;
+use crate::process::within;
+use crate::story;
+
+/// Journal entries read at a time.
+const ENTRIES_READ: u32 = 1_000;
+
+fn settings(folder: &Path, story: &Path) -> Settings {
+    let agency = AgencyId::parse("demo").expect("an id");
+    let mut endpoint = ingest::Settings::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+    endpoint.anonymous = Some(agency.clone());
+    Settings {
+        database_url: format!("sqlite:{}", folder.join("story.db").display()),
+        endpoint: Some(endpoint),
+        web: None,
+        pipeline: pipeline::Settings {
+            owner: "story".to_owned(),
+            // Time passes only where the story says so.
+            continuous: true,
+            checkpoints: pipeline::CheckpointLimits::default(),
+        },
+        keeping: keeping::Settings::default(),
+        definitions: story::definitions(story).events(&agency),
+        simulated: false,
+        replay: None,
+    }
+}
+
+/// A service on a clock of the test's, and a gateway of all devices.
+struct Stage {
+    app: App,
+    gateway: Client,
+}
+
+impl Stage {
+    async fn start(folder: &Path, story: &Path, clock: &Arc<ManualClock>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+        let started = App::start(settings(folder, story), clock);
+        let mut app = within("the start", started).await.expect("it starts");
+        app.open();
+        let address = app.endpoint_address().expect("an endpoint");
+        Self {
+            app,
+            gateway: Client::open(address, "gateway").await,
+        }
+    }
+
+    /// Lets a line of the story happen; it is stored when this returns.
+    async fn tell(&mut self, story: &Path, line: FeedItem) {
+        if let FeedBody::Message { topic, payload } = &line.body {
+            let payload = std::str::from_utf8(payload).expect("JSON");
+            return self.gateway.publish(topic, payload).await;
+        }
+        for item in story::taken(story, line) {
+            let inlet = self.app.inlet();
+            let changed = inlet.change(item.event);
+            within("a change", changed).await.expect("it is stored");
+        }
+    }
+}
+
+/// Digests of all effects that the database has of a story, but for the answers to recalls.
+async fn stored(folder: &Path, story: &Path) -> Vec<u64> {
+    let of_story = settings(folder, story);
+    let opened = store::connect(&of_story.database_url).await;
+    let (read_from, writer) = opened.expect("the database opens");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(writer.run());
+    let mut digests = Vec::new();
+    let mut after = u64::try_from(of_story.definitions.len()).expect("a few");
+    loop {
+        let read = read_from.journal(ONLY_PARTITION, after, ENTRIES_READ).await;
+        let rows = read.expect("the journal can be read");
+        let Some(last) = rows.last() else {
+            return digests;
+        };
+        after = last.stamped.position;
+        for row in rows {
+            // A history's own effect, after those of the time that had passed, says what came of it; a replay has none.
+            let own = matches!(row.stamped.event, Event::History { .. });
+            let kept = row.effects.len().saturating_sub(usize::from(own));
+            let digests_of = row.effects.into_iter().map(|(_, digest)| digest);
+            digests.extend(digests_of.take(kept));
+        }
+    }
+}
+
+/// Tells a story, with a new start before the line of that number; what is stored in the end.
+async fn told(story: &Path, restart_at: Option<usize>) -> Vec<u64> {
+    let folder = tempfile::tempdir().expect("a private folder");
+    let lines = story::lines(story);
+    let begin = received_at(lines.first().expect("a story has lines"));
+    let clock = Arc::new(ManualClock::new(begin));
+    let mut stage = Stage::start(folder.path(), story, &clock).await;
+    for (number, line) in lines.into_iter().enumerate() {
+        if restart_at == Some(number) {
+            within("the stop", stage.app.stop()).await;
+            stage = Stage::start(folder.path(), story, &clock).await;
+        }
+        clock.advance_to(received_at(&line));
+        stage.tell(story, line).await;
+    }
+    within("the stop", stage.app.stop()).await;
+    stored(folder.path(), story).await
+}
+
+fn received_at(line: &FeedItem) -> Timestamp {
+    line.received_at.expect("stories have receive times")
+}
+
+/// What the engine alone says of a story: digests, and the effects for people.
+fn judged(story: &Path) -> (Vec<u64>, Vec<String>) {
+    let (mut digests, mut effects) = (Vec::new(), Vec::new());
+    let (definitions, items) = (story::definitions(story), story::items(story));
+    run(&definitions, items, Order::Arrival, &mut |_, effect| {
+        if !matches!(effect.body, EffectBody::Taken { .. }) {
+            digests.push(effect_digest(effect));
+            effects.push(format!("{effect:?}"));
+        }
+    });
+    (digests, effects)
+}
+
+/// What is wrong with what is stored, if anything.
+fn difference(story: &Path, how: &str, stored: &[u64]) -> Option<String> {
+    let (digests, effects) = judged(story);
+    if digests == stored {
+        return None;
+    }
+    let first = digests.iter().zip(stored).take_while(|(a, b)| a == b);
+    let first = first.count();
+    Some(format!(
+        "{} ({how}): {} effects are stored, {} were to be; the first other one is number {first}: {}",
+        story.display(),
+        stored.len(),
+        digests.len(),
+        effects.get(first).map_or("beyond the end", String::as_str)
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stories_come_out_of_the_service_as_they_are_told() {
+    let stories = story::stories();
+    assert!(stories.len() >= 12, "a story for each rule at least");
+    let ways = |story: PathBuf| {
+        let middle = story::lines(&story).len() / 2;
+        [
+            (story.clone(), "in one run", None),
+            (story, "with a restart", Some(middle)),
+        ]
+    };
+    let tellings = stories
+        .into_iter()
+        .flat_map(ways)
+        .map(|(story, how, restart_at)| async move {
+            let stored = told(&story, restart_at).await;
+            difference(&story, how, &stored)
+        });
+    let wrong = join_all(tellings).await;
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
