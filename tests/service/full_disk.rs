@@ -76,7 +76,9 @@ async fn publish(address: std::net::SocketAddr, acknowledged: watch::Sender<BTre
         if sent.is_none() || answer.is_none() {
             return;
         }
-        acknowledged.send_modify(|all| drop(all.insert(seq)));
+        acknowledged.send_modify(|all| {
+            all.insert(seq);
+        });
     }
 }
 
@@ -99,9 +101,12 @@ async fn stored(folder: &std::path::Path) -> BTreeSet<u64> {
     tasks.spawn(writer.run());
     let rows = store.journal(ONLY_PARTITION, 0, 100_000).await;
     let rows = rows.expect("the journal can be read").into_iter();
-    rows.filter_map(|row| match row.stamped.event {
-        Event::Report { report, .. } => report.seq,
-        _ => None,
-    })
-    .collect()
+    let number = |event: Event| {
+        if let Event::Report { report, .. } = event {
+            report.seq
+        } else {
+            None
+        }
+    };
+    rows.filter_map(|row| number(row.stamped.event)).collect()
 }

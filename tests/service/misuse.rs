@@ -106,7 +106,7 @@ async fn pour(mut client: Client, number: u64, acknowledged: Arc<AtomicU64>) {
     loop {
         for _ in 0..100 {
             seq += 1;
-            let payload = if number % 2 == 0 {
+            let payload = if number.is_multiple_of(2) {
                 report(seq)
             } else {
                 "{\"at\":".to_owned()
