@@ -11,6 +11,7 @@
 
 mod browser;
 mod client;
+mod demo;
 mod kill;
 mod page;
 mod process;
