@@ -100,7 +100,6 @@ impl Service {
             }),
             pipeline: pipeline::Settings {
                 owner: "bench".to_owned(),
-                continuous: false,
                 checkpoints: pipeline::CheckpointLimits::default(),
             },
             keeping: keeping::Settings::default(),

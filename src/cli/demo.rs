@@ -87,32 +87,30 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
-    let memo = memo(arguments)?;
-    let scenario = Scenario::named(&memo.scenario).with_context(|| {
-        format!(
-            "there is no scenario {:?}; `bailiwick simulate --list` names them",
-            memo.scenario
-        )
-    })?;
-    remark(&format!(
-        "{} people in a simulated caseload (scenario {}, seed {}); nobody here exists",
-        scenario.wearers, memo.scenario, memo.seed
-    ));
-    let world = Arc::new(World::new(&scenario, memo.seed, memo.epoch_ms)?);
+    let (memo, is_new) = memo(arguments)?;
+    let world = Arc::new(world(&memo)?);
+    if is_new {
+        memo.write(&arguments.data)?;
+    }
     write_truth(&world, &memo, &arguments.data)?;
     let token = match &arguments.token {
         Some(token) => token.clone(),
         None => secret()?,
     };
-    let epoch = Timestamp::from_millis(memo.epoch_ms).unwrap_or_default();
-    let clock = Arc::new(ManualClock::new(epoch - PAST));
+    // It stands where the past begins that is played in; a longer time without us was a blind one.
+    let clock = Arc::new(ManualClock::new(SystemClock.now() - PAST));
     let settings = settings(arguments, &world, &token)?;
     let root = settings
         .endpoint
         .as_ref()
         .map(|endpoint| endpoint.root.clone());
     let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-    let mut app = App::start(settings, Arc::clone(&shared)).await?;
+    let started = App::start(settings, Arc::clone(&shared)).await;
+    if started.is_err() && is_new {
+        // The next attempt begins then, not now.
+        Memo::forget(&arguments.data)?;
+    }
+    let mut app = started?;
     let arrived = tokio::select! {
         arrived = catch_up(&app, &world, &clock) => arrived?,
         () = interrupted() => {
@@ -140,8 +138,23 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads which world it is, or makes a new one that begins now.
-fn memo(arguments: &Arguments) -> anyhow::Result<Memo> {
+/// Makes the world.
+fn world(memo: &Memo) -> anyhow::Result<World> {
+    let scenario = Scenario::named(&memo.scenario).with_context(|| {
+        format!(
+            "there is no scenario {:?}; `bailiwick simulate --list` names them",
+            memo.scenario
+        )
+    })?;
+    remark(&format!(
+        "{} people in a simulated caseload (scenario {}, seed {}); nobody here exists",
+        scenario.wearers, memo.scenario, memo.seed
+    ));
+    Ok(World::new(&scenario, memo.seed, memo.epoch_ms)?)
+}
+
+/// Reads which world it is, or thinks of a new one, that begins now; whether it is new.
+fn memo(arguments: &Arguments) -> anyhow::Result<(Memo, bool)> {
     let folder = &arguments.data;
     fs::create_dir_all(folder).with_context(|| {
         format!(
@@ -149,27 +162,43 @@ fn memo(arguments: &Arguments) -> anyhow::Result<Memo> {
             folder.display()
         )
     })?;
-    let path = folder.join("demo.toml");
     if arguments.fresh {
         begin_anew(folder)?;
     }
+    let path = Memo::path(folder);
     if let Ok(text) = fs::read_to_string(&path) {
-        return toml::from_str(&text)
-            .with_context(|| format!("{} can't be read; --fresh begins anew", path.display()));
+        let memo = toml::from_str(&text)
+            .with_context(|| format!("{} can't be read; --fresh begins anew", path.display()))?;
+        return Ok((memo, false));
     }
     let memo = Memo {
         scenario: arguments.scenario.clone(),
         seed: arguments.seed,
         epoch_ms: SystemClock.now().as_millis(),
     };
-    let text = toml::to_string(&memo).context("failed to write down which world it is")?;
-    fs::write(&path, text).with_context(|| {
-        format!(
-            "failed to write {}; name a folder that can be written with --data",
-            path.display()
-        )
-    })?;
-    Ok(memo)
+    Ok((memo, true))
+}
+
+impl Memo {
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("demo.toml")
+    }
+
+    fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let path = Self::path(folder);
+        let text = toml::to_string(self).context("failed to write down which world it is")?;
+        fs::write(&path, text).with_context(|| {
+            format!(
+                "failed to write {}; name a folder that can be written with --data",
+                path.display()
+            )
+        })
+    }
+
+    fn forget(folder: &Path) -> anyhow::Result<()> {
+        let path = Self::path(folder);
+        fs::remove_file(&path).with_context(|| format!("failed to remove {}", path.display()))
+    }
 }
 
 /// Removes the files of an earlier demo, and nothing else.
@@ -218,7 +247,6 @@ fn settings(arguments: &Arguments, world: &World, token: &str) -> anyhow::Result
         web: Some(page(arguments, world, (&agency, token))),
         pipeline: pipeline::Settings {
             owner: "demo".to_owned(),
-            continuous: true,
             checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),
@@ -297,7 +325,8 @@ fn definitions(agency: &AgencyId, world: &World) -> anyhow::Result<Vec<Event>> {
 async fn catch_up(app: &App, world: &Arc<World>, clock: &ManualClock) -> anyhow::Result<Timestamp> {
     let (begin, now) = (clock.now(), SystemClock.now());
     let last = app.last_now().map_or(begin, |last| last + Span::millis(1));
-    let mut from = last.max(now - PAST).min(now);
+    let begin = last.max(begin).min(now);
+    let mut from = begin;
     let health = app.health();
     let progress = progress(now.since(from));
     health.raise(
@@ -317,7 +346,7 @@ async fn catch_up(app: &App, world: &Arc<World>, clock: &ManualClock) -> anyhow:
     progress.finish_and_clear();
     clock.follow_system();
     health.clear(Trouble::CatchingUp);
-    let hours = now.since(last.max(now - PAST)).as_seconds() / 3600.0;
+    let hours = now.since(begin).as_seconds() / 3600.0;
     remark(&format!(
         "{count} messages of the last {hours:.1} h are judged and stored"
     ));

@@ -82,7 +82,6 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
         web: Some(page(settings.web)?),
         pipeline: pipeline::Settings {
             owner: format!("process {}", std::process::id()),
-            continuous: false,
             checkpoints: settings.checkpoints,
         },
         keeping,

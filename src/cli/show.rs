@@ -136,7 +136,6 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
         }),
         pipeline: pipeline::Settings {
             owner: "replay".to_owned(),
-            continuous: true,
             checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),

@@ -61,8 +61,6 @@ const CLOCK_BACK_MAX: Span = Span::seconds(2);
 pub struct Settings {
     /// Who we are, for people who look at the partition's row.
     pub owner: String,
-    /// Whether time without us counts as blind. Not where messages of that time are played in with their own times.
-    pub continuous: bool,
     /// How much a restart may have to replay.
     pub checkpoints: CheckpointLimits,
 }
@@ -156,7 +154,8 @@ impl Pipeline {
             projections: JoinSet::new(),
             full_since: None,
         };
-        if let Some(last_now) = pipeline.last_now.filter(|_| !settings.continuous) {
+        // A clock that stands at or before the last entry plays in what came after it: then there was no such time.
+        if let Some(last_now) = pipeline.last_now {
             pipeline.resume(last_now);
         }
         Ok(pipeline)

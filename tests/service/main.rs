@@ -11,6 +11,7 @@
 
 mod browser;
 mod client;
+mod demo;
 mod full_disk;
 mod kill;
 mod misuse;

@@ -39,7 +39,6 @@ fn settings(folder: &Path, story: &Path) -> Settings {
         pipeline: pipeline::Settings {
             owner: "story".to_owned(),
             // Time passes only where the story says so.
-            continuous: true,
             checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),

@@ -163,7 +163,6 @@ impl Site {
         if wish.pipeline {
             let settings = pipeline::Settings {
                 owner: "test".to_owned(),
-                continuous: true,
                 checkpoints: pipeline::CheckpointLimits::default(),
             };
             let parts = pipeline::Parts {
