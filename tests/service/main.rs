@@ -21,3 +21,4 @@ mod program;
 mod stories;
 #[path = "../golden/story.rs"]
 mod story;
+mod truth;
