@@ -70,6 +70,18 @@ impl Client {
         }
     }
 
+    /// Whether nothing is acknowledged though the endpoint answers.
+    pub(crate) async fn nothing_is_acknowledged(&mut self) -> bool {
+        self.send(b"\xc0\0").await.expect("the endpoint is there");
+        loop {
+            match within("an answer", self.packet()).await {
+                Some(Packet::PingResp) => return true,
+                Some(Packet::PubAck(_)) | None => return false,
+                Some(_) => {}
+            }
+        }
+    }
+
     /// Sends bytes as they are; none when the endpoint has hung up.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Option<()> {
         within("sending", self.stream.write_all(bytes)).await.ok()

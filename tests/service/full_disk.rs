@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use bailiwick::model::event::Event;
 use bailiwick::store::{self, ONLY_PARTITION};
+use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
-use crate::process::{Service, Starting, configure, within};
+use crate::process::{Service, Starting, TOKEN, call, configure, within};
 
 /// Larger than an empty database, smaller than what is written to it here.
 const DISK_KIB: u32 = 1024;
@@ -65,6 +66,55 @@ async fn a_full_disk_is_said_aloud_and_loses_nothing() {
     );
     assert!(acknowledged.is_subset(&stored));
     assert!(stored.contains(&1_000_000), "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_room_again_it_goes_on_by_itself() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    configure(folder.path(), ZONES, ROSTER);
+    let starting = Starting::with_full_disk(folder.path(), DISK_KIB);
+    let service = starting.ready().await;
+    let mut device = Client::open(service.mqtt, "tag-1").await;
+    device.publish("em/demo/tag-1/report", &report(1)).await;
+    limit_files(&service, "1").await;
+    let waiting = device.start("em/demo/tag-1/report", &report(2)).await;
+    let health = until_ready_is(&service, 503).await;
+    let detail =
+        "the database does not take what is received; devices keep their reports until it does";
+    let trouble = &health["troubles"][0];
+    assert_eq!(
+        (&trouble["kind"], &trouble["detail"]),
+        (&"store".into(), &detail.into())
+    );
+    assert!(device.nothing_is_acknowledged().await);
+    limit_files(&service, "unlimited").await;
+    let acknowledged = within("the acknowledgement", device.acknowledgement()).await;
+    assert_eq!(acknowledged, waiting);
+    until_ready_is(&service, 200).await;
+    service.stop().await;
+    assert_eq!(stored(folder.path()).await, BTreeSet::from([1, 2]));
+}
+
+/// Limits how long the files of a process may be, or lifts the limit.
+async fn limit_files(service: &Service, bytes: &str) {
+    let mut limit = Command::new("prlimit");
+    limit.arg(format!("--pid={}", service.id()));
+    limit.arg(format!("--fsize={bytes}:"));
+    let done = limit.status().await.expect("prlimit of util-linux runs");
+    assert!(done.success());
+}
+
+/// Waits until `/readyz` answers with a status; what it says then.
+async fn until_ready_is(service: &Service, status: u16) -> serde_json::Value {
+    let said = async {
+        loop {
+            let (now, health) = call(service.page, TOKEN, ("GET", "/readyz")).await;
+            if now == status {
+                return health;
+            }
+        }
+    };
+    within("a change of readiness", said).await
 }
 
 /// Publishes one after another; says what was acknowledged.

@@ -92,7 +92,7 @@ impl Starting {
     /// The same where no file may grow beyond so many KiB: as on a disk that is full, writing fails.
     pub(crate) fn with_full_disk(folder: &Path, kib: u32) -> Self {
         // The signal that comes with it is for programs that don't look at errors.
-        let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$@\"");
+        let script = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$@\"");
         let mut command = Command::new("bash");
         let program = env!("CARGO_BIN_EXE_bailiwick");
         command.args(["-c", &script, "bash", program, "serve"]);
