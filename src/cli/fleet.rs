@@ -1,8 +1,9 @@
 //! A simulated fleet in front of a running service: its past at once, its present message by message.
 //!
 //! The past goes straight into the pipeline, each message with the time at which it arrived; the present is published over
-//! MQTT like any gateway's, and what is not acknowledged is published again. Deliberately absent: what the fleet does (see
-//! the simulators), and feeds in files.
+//! MQTT like any gateway's. Deliberately absent: what the fleet does (see the simulators), feeds in files, and a memory:
+//! what is on its way when the service is killed is gone, as in a network that loses it (`simulate::broker` keeps and
+//! repeats).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
