@@ -285,9 +285,10 @@ impl Pipeline {
         if let Some(last) = flight.batch.entries.last() {
             self.cursor = last.position;
             let lag = self.around.clock.now().since(last.now).as_seconds();
-            let position = f64::from(u32::try_from(last.position).unwrap_or(u32::MAX));
             let took = flight.watch.elapsed();
-            self.around.metrics.committed(entries, took, lag, position);
+            self.around
+                .metrics
+                .committed(entries, took, lag, last.position);
             self.around.health.progress(last.now, last.now);
         }
     }

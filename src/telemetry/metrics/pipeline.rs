@@ -263,11 +263,11 @@ impl Pipeline {
     }
 
     /// A batch is stored: how many entries, how long it took, how far behind its newest entry that is, and where we are.
-    pub fn committed(&self, entries: u32, took: Duration, lag_seconds: f64, position: f64) {
+    pub fn committed(&self, entries: u32, took: Duration, lag_seconds: f64, position: u64) {
         self.commit.record(took.as_secs_f64());
         self.batch.record(f64::from(entries));
         self.lag.set(lag_seconds);
-        self.position.set(position);
+        self.position.set(number(position));
     }
 
     /// A commit failed and is tried again.
@@ -309,5 +309,25 @@ impl Pipeline {
     /// Nothing could be received for so long.
     pub fn blind(&self, seconds: u64) {
         self.blind.increment(seconds);
+    }
+}
+
+/// A count as the facade takes it: exact below 2^53, the nearest above.
+fn number(count: u64) -> f64 {
+    let half = |half: u64| f64::from(u32::try_from(half).unwrap_or(u32::MAX));
+    half(count >> 32) * 4_294_967_296.0 + half(count & 0xffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_beyond_four_thousand_million_is_told_as_it_is() {
+        let told = [0, 1, 4_294_967_295, 4_294_967_296, 9_007_199_254_740_991].map(number);
+        assert_eq!(
+            told.map(|told| told.to_string()),
+            ["0", "1", "4294967295", "4294967296", "9007199254740991"]
+        );
     }
 }
