@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod replay;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod web;
 
 pub mod cli;

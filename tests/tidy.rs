@@ -70,13 +70,18 @@ const LAWS: &[Law] = &[
         crates: Crates::NoneOf(&["tokio", "sqlx", "axum", "rumqttc"]),
     },
     Law {
+        module: "tls",
+        may_name: &[],
+        crates: Crates::NoneOf(&["tokio", "sqlx", "axum", "rumqttc", "tracing", "metrics"]),
+    },
+    Law {
         module: "pipeline",
         may_name: &["model", "engine", "clock", "telemetry", "store"],
         crates: Crates::NoneOf(&["rumqttc", "axum", "sqlx"]),
     },
     Law {
         module: "ingest",
-        may_name: &["model", "wire", "pipeline", "telemetry", "clock"],
+        may_name: &["model", "wire", "pipeline", "telemetry", "clock", "tls"],
         crates: Crates::NoneOf(&["sqlx", "axum"]),
     },
     Law {
@@ -95,6 +100,7 @@ const LAWS: &[Law] = &[
             "pipeline",
             "telemetry",
             "clock",
+            "tls",
         ],
         crates: Crates::NoneOf(&["sqlx", "axum", "rumqttc"]),
     },
@@ -109,6 +115,7 @@ const LAWS: &[Law] = &[
             "pipeline",
             "telemetry",
             "clock",
+            "tls",
         ],
         crates: Crates::NoneOf(&["sqlx", "rumqttc"]),
     },
