@@ -116,7 +116,6 @@ fn endpoint(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     put(table.read("listen", node_address), &mut endpoint.address);
     let root = |node: &Node| node.text().map(str::to_owned);
     put(table.read("root", root), &mut endpoint.root);
-    endpoint.anonymous = table.read("anonymous", |node| node.id(AgencyId::parse));
     if let Some(table) = table.table("limits") {
         limits(table, &mut endpoint.limits);
     }

@@ -287,7 +287,7 @@ impl Settings {
     /// What is still missing before the service is of use to anybody, each in one sentence.
     pub fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
-        if self.endpoint.anonymous.is_none() && self.endpoint.logins.is_empty() {
+        if self.endpoint.logins.is_empty() {
             gaps.push(
                 "no device may connect, and the service would refuse to start; give at least one [[endpoint.login]]",
             );

@@ -132,9 +132,6 @@ fn of_endpoint(endpoint: &ingest::Settings) -> String {
 listen = \"{address}\"
 # First levels of all topics: ROOT/AGENCY/DEVICE/report.
 root = {root:?}
-# Lets anybody on this computer in without a login, to publish and read everything of one agency. Legal on a loopback address
-# only.
-#anonymous = \"demo\"
 
 {limits}"
     )

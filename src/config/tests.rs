@@ -70,7 +70,6 @@ fn the_examples_in_it_are_understood() {
     let text = with_examples(&print());
     let settings = Settings::parse(("it", folder.path()), &text, &Environment::default()).unwrap();
     assert_eq!(settings.endpoint.logins.len(), 3);
-    assert_eq!(settings.endpoint.anonymous, Some("demo".parse().unwrap()));
     let [login, ..] = settings.endpoint.logins.as_slice() else {
         panic!("there are three");
     };
@@ -248,13 +247,10 @@ fn the_environment_goes_before_the_file() {
         listed(&problems),
         "environment: BAILIWICK_WEB_LISTEN: \"8080\" is not an address and port; expected one such as 127.0.0.1:8080 or [::]:8080"
     );
-    // Whom the file lets in on loopback, the environment can't let in from everywhere.
-    let everywhere = Environment {
-        endpoint_listen: Some("0.0.0.0:1883".to_owned()),
-        ..Environment::default()
-    };
-    let problems = parse("[endpoint]\nanonymous = \"demo\"\n", &everywhere).unwrap_err();
-    assert!(listed(&problems).contains("loopback"), "{problems:?}");
+    // Nobody connects without a login; only the demo knows of anonymous clients.
+    let none = Environment::default();
+    let problems = parse("[endpoint]\nanonymous = \"demo\"\n", &none).unwrap_err();
+    assert!(listed(&problems).contains("anonymous"), "{problems:?}");
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! `config` and `migrate`: what is printed checks, what is wrong is listed, a database comes up to date.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
 use crate::support::{Desk, Ran, bailiwick, json_lines};
 
 #[test]
@@ -151,4 +155,72 @@ fn a_database_that_is_none_is_one_sentence() {
         let said = desk.refused(&["migrate", "--database", url]);
         assert!(said.contains(part) && !said.contains("secret"), "{said}");
     }
+}
+
+/// The command as somebody whom the rights of folders bind: the superuser's power to ignore them is taken away.
+fn without_privilege() -> Command {
+    let program = bailiwick().get_program().to_owned();
+    let mut command = Command::new("setpriv");
+    if String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap() == "0\n" {
+        command.arg("--bounding-set=-dac_override,-dac_read_search");
+    }
+    command.arg("--").arg(program);
+    command
+}
+
+#[test]
+fn a_folder_that_is_read_only_is_one_sentence() {
+    let desk = Desk::new();
+    desk.write(
+        "closed/bailiwick.toml",
+        "[database]\nurl = \"sqlite:new.db\"\n",
+    );
+    desk.good(&["migrate", "--database", "sqlite:closed/old.db"]);
+    let closed = desk.path("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
+    let migrate = |url: &str| {
+        let mut command = without_privilege();
+        Ran::of(
+            command
+                .args(["migrate", "--database", url])
+                .current_dir(&closed),
+        )
+    };
+    for (url, what) in [("sqlite:new.db", "new.db"), ("sqlite:old.db", "old.db")] {
+        let ran = migrate(url);
+        assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{ran:#?}");
+        let said = "can't be written to; allow it or use another folder\n";
+        assert!(
+            ran.err.contains(what) && ran.err.ends_with(said),
+            "{ran:#?}"
+        );
+    }
+    assert!(!closed.join("new.db").exists());
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(closed.join("old.db"), fs::Permissions::from_mode(0o444)).unwrap();
+    let ran = migrate("sqlite:old.db");
+    let said = "it can't be written to; allow it or use another file\n";
+    assert!(ran.err.ends_with(said), "{ran:#?}");
+    assert_eq!(
+        migrate("sqlite:new.db").code,
+        0,
+        "with the right to write it works"
+    );
+}
+
+#[test]
+fn a_disk_that_is_read_only_is_one_sentence() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("disk")).unwrap();
+    let mount =
+        "mount -t tmpfs -o ro tmpfs disk && exec \"$0\" migrate --database sqlite:disk/new.db";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount])
+        .arg(bailiwick().get_program())
+        .current_dir(desk.path(""));
+    let ran = Ran::of(&mut command);
+    assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{ran:#?}");
+    let said = "can't be written to; allow it or use another folder\n";
+    assert!(ran.err.ends_with(said), "{ran:#?}");
 }

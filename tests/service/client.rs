@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use rumqttc::QoS;
-use rumqttc::mqttbytes::v4::{Connect, Packet, Publish};
+use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Publish};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::process::within;
+use crate::process::{LOGIN, TOKEN, within};
 
 /// Longest packet that comes back.
 const PACKET_MAX: usize = 1024 * 1024;
@@ -23,8 +23,19 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects anonymously.
+    /// Connects as the one login of a configured service.
     pub(crate) async fn open(address: SocketAddr, name: &str) -> Self {
+        let mut connect = Connect::new(name);
+        connect.set_login(LOGIN, TOKEN);
+        Self::with(address, connect).await
+    }
+
+    /// Connects as anybody, which only the demo takes.
+    pub(crate) async fn anonymous(address: SocketAddr, name: &str) -> Self {
+        Self::with(address, Connect::new(name)).await
+    }
+
+    async fn with(address: SocketAddr, mut connect: Connect) -> Self {
         let stream = within("connecting", TcpStream::connect(address)).await;
         let stream = stream.expect("a connection");
         stream.set_nodelay(true).expect("it can be set");
@@ -33,13 +44,14 @@ impl Client {
             buffer: BytesMut::new(),
             next_id: 1,
         };
-        let mut connect = Connect::new(name);
         connect.keep_alive = 600;
         let mut bytes = BytesMut::new();
         connect.write(&mut bytes).expect("a packet");
         client.send(&bytes).await.expect("the endpoint is there");
         let answer = client.packet().await.expect("an answer");
-        assert!(matches!(answer, Packet::ConnAck(_)), "{answer:?}");
+        let accepted =
+            matches!(&answer, Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success);
+        assert!(accepted, "{answer:?}");
         client
     }
 

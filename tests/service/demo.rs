@@ -66,7 +66,7 @@ impl Demo {
 
     /// Joins as anybody can, and waits for the alert.
     async fn press_the_button(&self) -> Value {
-        let mut phone = Client::open(self.mqtt, "a-phone").await;
+        let mut phone = Client::anonymous(self.mqtt, "a-phone").await;
         let report = format!(r#"{{"at":"{}","panic":true}}"#, SystemClock.now());
         phone.publish("em/demo/my-phone/report", &report).await;
         let path = "/api/v1/alerts?rule=panic&wearer=my-phone";

@@ -1,21 +1,21 @@
 //! A disk that is full: nothing is acknowledged, everybody can see why, and nothing that was acknowledged is lost.
 //!
-//! A limit on the size of files stands for the disk. Deliberately absent: what the store alone does (see
+//! The disk is one in memory, and says what a real one would say. Deliberately absent: what the store alone does (see
 //! `tests/storage`).
 
 use std::collections::BTreeSet;
 
 use bailiwick::model::event::Event;
 use bailiwick::store::{self, ONLY_PARTITION};
-use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
+use crate::disk::Disk;
 use crate::process::{Service, Starting, TOKEN, call, configure, within};
 
 /// Larger than an empty database, smaller than what is written to it here.
-const DISK_KIB: u32 = 1024;
+const DISK_KIB: u32 = 2048;
 
 const ZONES: &str = r#"{"type":"FeatureCollection","features":[]}"#;
 
@@ -29,11 +29,9 @@ fn report(seq: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_said_aloud_and_loses_nothing() {
-    let folder = tempfile::tempdir().expect("a private folder");
-    configure(folder.path(), ZONES, ROSTER);
-    let service = Starting::with_full_disk(folder.path(), DISK_KIB)
-        .ready()
-        .await;
+    let disk = Disk::new(DISK_KIB).await;
+    configure(disk.folder(), ZONES, ROSTER);
+    let service = Starting::beside(&disk).ready().await;
     let (acknowledged, watched) = watch::channel(BTreeSet::new());
     let mut device = JoinSet::new();
     device.spawn(publish(service.mqtt, acknowledged));
@@ -52,13 +50,17 @@ async fn a_full_disk_is_said_aloud_and_loses_nothing() {
         !acknowledged.is_empty(),
         "the disk was full before the first report"
     );
-    let service = Starting::new(folder.path()).ready().await;
+    // As an operator would: the database goes to a larger disk.
+    let larger = tempfile::tempdir().expect("a private folder");
+    disk.copy_out(larger.path());
+    configure(larger.path(), ZONES, ROSTER);
+    let service = Starting::new(larger.path()).ready().await;
     let mut client = Client::open(service.mqtt, "tag-1").await;
     client
         .publish("em/demo/tag-1/report", &report(1_000_000))
         .await;
     service.stop().await;
-    let stored = stored(folder.path()).await;
+    let stored = stored(larger.path()).await;
     println!(
         "{} reports were acknowledged, {} stored",
         acknowledged.len(),
@@ -70,13 +72,12 @@ async fn a_full_disk_is_said_aloud_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_room_again_it_goes_on_by_itself() {
-    let folder = tempfile::tempdir().expect("a private folder");
-    configure(folder.path(), ZONES, ROSTER);
-    let starting = Starting::with_full_disk(folder.path(), DISK_KIB);
-    let service = starting.ready().await;
+    let disk = Disk::new(DISK_KIB).await;
+    configure(disk.folder(), ZONES, ROSTER);
+    let service = Starting::beside(&disk).ready().await;
     let mut device = Client::open(service.mqtt, "tag-1").await;
     device.publish("em/demo/tag-1/report", &report(1)).await;
-    limit_files(&service, "1").await;
+    disk.fill();
     let waiting = device.start("em/demo/tag-1/report", &report(2)).await;
     let health = until_ready_is(&service, 503).await;
     let detail =
@@ -87,21 +88,14 @@ async fn with_room_again_it_goes_on_by_itself() {
         (&"store".into(), &detail.into())
     );
     assert!(device.nothing_is_acknowledged().await);
-    limit_files(&service, "unlimited").await;
+    disk.make_room();
     let acknowledged = within("the acknowledgement", device.acknowledgement()).await;
     assert_eq!(acknowledged, waiting);
     until_ready_is(&service, 200).await;
     service.stop().await;
-    assert_eq!(stored(folder.path()).await, BTreeSet::from([1, 2]));
-}
-
-/// Limits how long the files of a process may be, or lifts the limit.
-async fn limit_files(service: &Service, bytes: &str) {
-    let mut limit = Command::new("prlimit");
-    limit.arg(format!("--pid={}", service.id()));
-    limit.arg(format!("--fsize={bytes}:"));
-    let done = limit.status().await.expect("prlimit of util-linux runs");
-    assert!(done.success());
+    let elsewhere = tempfile::tempdir().expect("a private folder");
+    disk.copy_out(elsewhere.path());
+    assert_eq!(stored(elsewhere.path()).await, BTreeSet::from([1, 2]));
 }
 
 /// Waits until `/readyz` answers with a status; what it says then.

@@ -12,6 +12,7 @@
 mod browser;
 mod client;
 mod demo;
+mod disk;
 mod full_disk;
 mod kill;
 mod misuse;

@@ -11,11 +11,16 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
+use crate::disk::Disk;
+
 /// Limit of every wait. Only a failing test gets near it.
 pub(crate) const LIMIT: Duration = Duration::from_mins(2);
 
-/// The token of every service here.
+/// The token of every service here, and the secret of its one login.
 pub(crate) const TOKEN: &str = "a-token-made-for-this-test-only";
+
+/// Who devices and desks are here.
+pub(crate) const LOGIN: &str = "gateway";
 
 /// Waits for something that must happen.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -24,7 +29,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
         .unwrap_or_else(|_| panic!("{what} did not happen within {LIMIT:?}"))
 }
 
-/// Writes a configuration, with an endpoint that lets anybody on this computer in. Checkpoints are taken far more often than
+/// Writes a configuration, with a login that may publish and read everything of its agency. Checkpoints are taken far more often than
 /// in a service, so that every start has both: checkpoints, and a tail of the log.
 pub(crate) fn configure(folder: &Path, zones: &str, roster: &str) {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
@@ -40,7 +45,13 @@ pub(crate) fn configure(folder: &Path, zones: &str, roster: &str) {
 url = "sqlite:{}"
 [endpoint]
 listen = "127.0.0.1:0"
-anonymous = "demo"
+[[endpoint.login]]
+username = "{LOGIN}"
+secret_sha256 = "{digest}"
+agency = "demo"
+role = "service"
+publish = true
+subscribe = ["em/demo/#"]
 [web]
 listen = "127.0.0.1:0"
 [[token]]
@@ -89,14 +100,11 @@ impl Starting {
         Self::by(command, folder)
     }
 
-    /// The same where no file may grow beyond so many KiB: as on a disk that is full, writing fails.
-    pub(crate) fn with_full_disk(folder: &Path, kib: u32) -> Self {
-        // The signal that comes with it is for programs that don't look at errors.
-        let script = format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$@\"");
-        let mut command = Command::new("bash");
-        let program = env!("CARGO_BIN_EXE_bailiwick");
-        command.args(["-c", &script, "bash", program, "serve"]);
-        Self::by(command, folder)
+    /// The same on a disk of its own.
+    pub(crate) fn beside(disk: &Disk) -> Self {
+        let mut command = disk.command(env!("CARGO_BIN_EXE_bailiwick"));
+        command.arg("serve");
+        Self::by(command, disk.folder())
     }
 
     fn by(mut command: Command, folder: &Path) -> Self {

@@ -63,7 +63,7 @@ impl Stage {
         let address = app.endpoint_address().expect("an endpoint");
         Self {
             app,
-            gateway: Client::open(address, "gateway").await,
+            gateway: Client::anonymous(address, "gateway").await,
         }
     }
 

@@ -309,20 +309,23 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
 }
 
 /// Makes a file that is not there yet, for its owner alone: it says where people are. The logs beside it are made with the
-/// rights of the file. One that is there keeps the rights that it was given.
+/// rights of the file. One that is there keeps the rights that it was given, but must let itself be written.
 fn make(path: &Path) -> Result<(), StoreError> {
     let mut options = File::options();
-    options.create_new(true).write(true);
+    options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            let name = path.display().to_string();
-            Err(open_error(&name, unwritable(folder(path), &error)))
-        }
+    let Err(error) = options.open(path) else {
+        return Ok(());
+    };
+    let name = path.display().to_string();
+    if path.exists() {
+        return Err(open_error(
+            &name,
+            "it can't be written to; allow it or use another file",
+        ));
     }
+    Err(open_error(&name, unwritable(folder(path), &error)))
 }
 
 /// Whether nobody has the file open; says who is in the way otherwise.
@@ -344,20 +347,27 @@ fn unwritable(folder: &Path, error: &io::Error) -> String {
     }
 }
 
-/// What a refusal of SQLite at the door means.
+/// What a refusal of SQLite at the door means. Its own words are added only where we have none.
 fn not_opened(settings: &Settings, error: sqlx::Error) -> StoreError {
-    let problem = match code(&error) {
-        Some(26) => "it is not a database; name another file",
-        Some(11) => "it is a damaged database; restore it from a backup",
-        Some(8) => "it can't be written to; allow it or use another file",
-        Some(5 | 6) => "another program has locked it; close that first",
-        Some(10 | 13) => "the disk can't be read or is full",
-        Some(_) | None => "SQLite can't open it",
-    };
-    StoreError::Open {
-        url: format!("sqlite:{}", settings.name()),
-        problem: problem.to_owned(),
-        source: Some(Arc::new(error)),
+    let name = settings.name();
+    match code(&error) {
+        Some(26) => open_error(&name, "it is not a database; name another file"),
+        Some(11) => open_error(&name, "it is a damaged database; restore it from a backup"),
+        // The file itself was looked at before: it is the folder that takes no log beside it.
+        Some(8) => {
+            let folder = folder(settings.file.as_deref().unwrap_or(Path::new("")));
+            open_error(
+                &name,
+                unwritable(folder, &io::ErrorKind::PermissionDenied.into()),
+            )
+        }
+        Some(5 | 6) => open_error(&name, "another program has locked it; close that first"),
+        Some(10 | 13) => open_error(&name, "the disk can't be read or is full"),
+        Some(_) | None => StoreError::Open {
+            url: format!("sqlite:{name}"),
+            problem: "SQLite can't open it".to_owned(),
+            source: Some(Arc::new(error)),
+        },
     }
 }
 

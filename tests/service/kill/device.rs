@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::Chance;
+use crate::process::{LOGIN, TOKEN};
 
 /// Reports that may be on their way at once.
 const WINDOW: usize = 40;
@@ -219,6 +220,7 @@ impl Line {
             next_id: 1,
         };
         let mut connect = Connect::new(name);
+        connect.set_login(LOGIN, TOKEN);
         connect.keep_alive = 60;
         let mut bytes = BytesMut::new();
         connect.write(&mut bytes).expect("a packet");
