@@ -202,6 +202,7 @@ impl App {
         let parts = outbox::Parts {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
+            owner: format!("{}@{}", std::process::id(), self.clock.now()),
             publisher,
             announcements: self.announcements.clone(),
             metrics: self.metrics.notify(),

@@ -60,6 +60,19 @@ words!(
     }
 );
 
+impl Severity {
+    /// Which goes first where many wait: 1 for info, 5 for critical.
+    pub const fn urgency(self) -> u8 {
+        match self {
+            Self::Info => 1,
+            Self::Low => 2,
+            Self::Medium => 3,
+            Self::High => 4,
+            Self::Critical => 5,
+        }
+    }
+}
+
 words!(
     /// How sure.
     Grade {

@@ -20,5 +20,5 @@ pub mod snapshot;
 pub mod time;
 pub mod units;
 pub mod wearer;
-mod words;
+pub(crate) mod words;
 pub mod zone;

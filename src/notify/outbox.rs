@@ -18,7 +18,10 @@ use crate::ingest::{Published, Publisher};
 use crate::model::id::AgencyId;
 use crate::model::time::{Span, Timestamp};
 use crate::pipeline::announcements::{Announcements, Listener};
-use crate::store::{OutboxRow, OutboxState, OutboxTarget, Settlement, Store, StoreError};
+use crate::store::{
+    AttemptOutcome, Attempted, Lease, MQTT, Notification, OutboxRow, OutboxState, OutboxTarget,
+    Settlement, Store, StoreError,
+};
 use crate::telemetry::metrics::notify::{Attempt, Notify};
 use crate::wire::topic::Topic;
 
@@ -37,8 +40,9 @@ const RETRY_MIN: Span = Span::seconds(5);
 /// Longest wait between attempts.
 const RETRY_MAX: Span = Span::minutes(5);
 
-/// Age at which a notification is of no use any more. The alert itself stays in the queue until somebody closes it.
-const USEFUL_FOR: Span = Span::hours(24);
+/// How long rows that were taken stay ours: longer than the longest wait for an acknowledgement, so that nobody else sends
+/// them meanwhile. After a kill they go again when it has run out.
+const LEASE: Span = Span::seconds(30);
 
 /// What the outbox works with.
 #[derive(Debug, Clone)]
@@ -47,6 +51,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Who we are on a lease: another one in each process.
+    pub owner: String,
     /// The way out.
     pub publisher: Publisher,
     /// What is committed: time to look.
@@ -56,7 +62,7 @@ pub struct Parts {
 }
 
 /// One receiver.
-type Receiver = (AgencyId, String);
+type Receiver = (AgencyId, OutboxTarget);
 
 /// Hands notifications out until the future is dropped. An attempt under way then is made again after the next start.
 pub async fn run(parts: Parts) {
@@ -70,7 +76,7 @@ pub async fn run(parts: Parts) {
         } else {
             parts.clock.now()
         };
-        match parts.store.outbox_due(due_by, ROWS_TAKEN).await {
+        match parts.store.outbox_lease(&lease(&parts, due_by)).await {
             Ok(rows) => {
                 let more = rows.len() >= usize::try_from(ROWS_TAKEN).unwrap_or(usize::MAX);
                 hand_out(&parts, rows).await;
@@ -89,6 +95,18 @@ pub async fn run(parts: Parts) {
     }
 }
 
+fn lease(parts: &Parts, due_by: Timestamp) -> Lease {
+    let now = parts.clock.now();
+    Lease {
+        channel: MQTT.to_owned(),
+        owner: parts.owner.clone(),
+        now,
+        due_by,
+        until: now + LEASE,
+        limit: ROWS_TAKEN,
+    }
+}
+
 /// Waits for the next announcement; one that was missed counts as well.
 async fn wait(announced: &mut Listener) {
     match announced.recv().await {
@@ -101,11 +119,14 @@ async fn wait(announced: &mut Listener) {
 async fn hand_out(parts: &Parts, rows: Vec<OutboxRow>) {
     let mut receivers: BTreeMap<Receiver, Vec<OutboxRow>> = BTreeMap::new();
     for row in rows {
-        let receiver = (row.agency.clone(), format!("{:?}", row.target));
+        let notification = &row.notification;
+        let receiver = (notification.agency.clone(), notification.target.clone());
         receivers.entry(receiver).or_default().push(row);
     }
     let mut sending = JoinSet::new();
-    for rows in receivers.into_values() {
+    for mut rows in receivers.into_values() {
+        // A revision never overtakes the one before it, however urgent it is.
+        rows.sort_by_key(|row| row.id);
         if sending.len() >= RECEIVERS_MAX {
             sending.join_next().await;
         }
@@ -137,7 +158,8 @@ async fn to_receiver(parts: &Parts, rows: Vec<OutboxRow>) {
 
 async fn send(parts: &Parts, row: &OutboxRow) -> Attempt {
     let now = parts.clock.now();
-    if now.since(row.created_at) > USEFUL_FOR {
+    let row = &row.notification;
+    if now >= row.expires_at {
         return Attempt::Expired;
     }
     let topic = topic(row);
@@ -154,7 +176,7 @@ async fn send(parts: &Parts, row: &OutboxRow) -> Attempt {
     }
 }
 
-fn topic(row: &OutboxRow) -> Topic {
+fn topic(row: &Notification) -> Topic {
     let agency = row.agency.clone();
     match &row.target {
         OutboxTarget::Officer(officer) => Topic::OfficerAlert {
@@ -170,16 +192,24 @@ fn topic(row: &OutboxRow) -> Topic {
 }
 
 async fn settle(parts: &Parts, row: &OutboxRow, attempt: Attempt) -> Result<(), StoreError> {
-    let (state, next_at) = match attempt {
-        Attempt::Accepted => (OutboxState::Accepted, None),
-        Attempt::Expired => (OutboxState::Expired, None),
-        Attempt::NoSubscriber | Attempt::NotAccepted => {
-            let next_at = parts.clock.now() + pause(row.attempts);
-            (OutboxState::Queued, Some(next_at))
-        }
+    let (state, outcome) = match attempt {
+        Attempt::Accepted => (OutboxState::Accepted, AttemptOutcome::Accepted),
+        Attempt::Expired => (OutboxState::Expired, AttemptOutcome::Expired),
+        Attempt::NoSubscriber => (OutboxState::Queued, AttemptOutcome::NoReceiver),
+        Attempt::NotAccepted => (OutboxState::Queued, AttemptOutcome::TimedOut),
     };
-    let id = row.id;
-    let settlement = Settlement::Outbox { id, state, next_at };
+    let at = parts.clock.now();
+    let attempted = Attempted {
+        id: row.id,
+        owner: parts.owner.clone(),
+        at,
+        outcome,
+        reason: String::new(),
+        state,
+        next_at: state.is_open().then(|| at + pause(row.attempts)),
+        then: Vec::new(),
+    };
+    let settlement = Settlement::Attempted(Box::new(attempted));
     parts.store.settle(settlement).await.map(|_settled| ())
 }
 

@@ -7,6 +7,7 @@
 //! Deliberately absent: rules, sockets, and any other way to write.
 
 mod error;
+mod outbox;
 mod rows;
 mod sqlite;
 
@@ -19,13 +20,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::error::StoreError;
+pub use self::outbox::{
+    Attempt, AttemptOutcome, Attempted, Backlog, Climb, Delivery, LadderRow, Lease, MQTT,
+    Notification, OutboxRow, OutboxState, OutboxTarget, USEFUL_FOR,
+};
 use crate::model::alert::{Alert, Rule, Severity, Status};
 use crate::model::command::{Decision, Handling, HandlingEntry, HandlingState};
 use crate::model::effect::{Effect, Outcome};
 use crate::model::event::{Event, History, Stamped};
 use crate::model::fix::Fix;
-use crate::model::id::{AgencyId, AlertId, DeviceId, OfficerId, WearerId};
+use crate::model::id::{AgencyId, AlertId, DeviceId, WearerId};
 use crate::model::report::{Case, Strap};
+use crate::model::roster::Roster;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::model::units::Percent;
@@ -155,14 +161,35 @@ pub enum Decided {
 pub enum Settlement {
     /// Devices and wearers as last seen, for lists and the map.
     Sightings(Vec<LastSeen>),
-    /// What became of an attempt to send an outbox row.
-    Outbox {
-        /// The row.
+    /// What became of an attempt to send a notification.
+    Attempted(Box<Attempted>),
+    /// A notification that the engine's commit made has its rows on the other channels, and its alert a ladder. Those that
+    /// are there already are left as they are.
+    Route {
+        /// The notification.
         id: u64,
-        /// Its state now.
-        state: OutboxState,
-        /// When to try again, where it is to be tried again.
-        next_at: Option<Timestamp>,
+        /// The rows on other channels.
+        notifications: Vec<Notification>,
+        /// Who comes next when nobody acknowledges.
+        ladder: Option<LadderRow>,
+    },
+    /// A person has acted through a notification.
+    Answered {
+        /// The notification.
+        id: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// A ladder is looked at again at another time, unless it has climbed meanwhile; or it is done with.
+    Ladder {
+        /// Whose.
+        agency: AgencyId,
+        /// The alert.
+        alert: AlertId,
+        /// The step that was to come.
+        step: u32,
+        /// When to look again; none where it is done with.
+        due_at: Option<Timestamp>,
     },
     /// Report log rows up to this position are packed into blocks.
     Blocks {
@@ -243,47 +270,6 @@ pub struct LastSeen {
     pub strap: Option<Strap>,
     /// Case.
     pub case: Option<Case>,
-}
-
-/// A notification to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// Dense from 1.
-    pub id: u64,
-    /// Whose.
-    pub agency: AgencyId,
-    /// To whom.
-    pub target: OutboxTarget,
-    /// The same for every attempt: alert id, revision and target.
-    pub key: String,
-    /// What.
-    pub payload: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-}
-
-/// To whom a notification goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutboxTarget {
-    /// One officer.
-    Officer(OfficerId),
-    /// The agency's desk.
-    Desk,
-    /// A device: a command.
-    Device(DeviceId),
-}
-
-/// Where a notification stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutboxState {
-    /// To be sent.
-    Queued,
-    /// Taken by its receiver.
-    Accepted,
-    /// Too old to be of use.
-    Expired,
 }
 
 /// What is read at a start.
@@ -521,11 +507,40 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The newest definitions of an agency: parameters, zones, roster, as events in their order.
     async fn definitions(&self, agency: &AgencyId) -> Result<Vec<(u64, Event)>, StoreError>;
 
+    /// An agency's roster in force; none where it has never had one.
+    async fn roster(&self, agency: &AgencyId) -> Result<Option<Arc<Roster>>, StoreError>;
+
     /// How many unreadable messages each device has sent, and the newest of them.
     async fn unreadable(&self, agency: &AgencyId) -> Result<Vec<(u64, Quarantined)>, StoreError>;
 
-    /// Notifications to be sent by now, oldest first, at most `limit`.
-    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
+    /// Takes notifications of one channel that are to be sent, or whose lease has run out: the most urgent first, then the
+    /// oldest. They are ours until the lease runs out.
+    async fn outbox_lease(&self, lease: &Lease) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Notifications whose other channels have no rows yet, oldest first, at most `limit`.
+    async fn outbox_unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// One notification.
+    async fn outbox_row(&self, id: u64) -> Result<Option<OutboxRow>, StoreError>;
+
+    /// All notifications about an alert with their attempts, oldest first.
+    async fn deliveries(
+        &self,
+        agency: &AgencyId,
+        alert: AlertId,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// What waits on each channel, in the order of their names.
+    async fn outbox_backlog(&self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// How many dead letters stand: those since an instant about alerts that nobody has acknowledged.
+    async fn dead_letters(&self, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// Ladders whose next step is due by now, the longest due first, at most `limit`.
+    async fn ladders_due(&self, now: Timestamp, limit: u32) -> Result<Vec<LadderRow>, StoreError>;
+
+    /// The desk's door for the clock: a step of a ladder.
+    async fn climb(&self, climb: Climb) -> Result<Decided, StoreError>;
 
     /// A page session by the hash of its secret.
     async fn session(&self, secret_sha256: &[u8; 32]) -> Result<Option<Session>, StoreError>;

@@ -5,10 +5,10 @@
 
 use std::fmt::Display;
 
-use crate::model::id::{AgencyId, DeviceId, WearerId};
+use crate::model::id::{AgencyId, AlertId, DeviceId, WearerId};
 use crate::model::report::{Case, Strap};
 use crate::model::time::Timestamp;
-use crate::store::{OutboxState, OutboxTarget, StoreError, StreamKind};
+use crate::store::{AttemptOutcome, OutboxState, OutboxTarget, StoreError, StreamKind};
 
 /// An error about a row that can't be read.
 pub(super) fn damaged(what: impl Display, problem: impl Display) -> StoreError {
@@ -115,13 +115,19 @@ pub(super) fn stream_kind(column: &str) -> Result<StreamKind, StoreError> {
     )
 }
 
-/// The word of a notification's state.
-pub(super) const fn outbox_word(state: OutboxState) -> &'static str {
-    match state {
-        OutboxState::Queued => "queued",
-        OutboxState::Accepted => "accepted",
-        OutboxState::Expired => "expired",
-    }
+/// A notification's state from its word.
+pub(super) fn outbox_state(column: &str) -> Result<OutboxState, StoreError> {
+    word("a notification", OutboxState::parse(column))
+}
+
+/// What became of an attempt, from its word.
+pub(super) fn attempt_outcome(column: &str) -> Result<AttemptOutcome, StoreError> {
+    word("an attempt", AttemptOutcome::parse(column))
+}
+
+/// An alert from its column.
+pub(super) fn alert_id(column: &str) -> Result<AlertId, StoreError> {
+    word("an alert's id", AlertId::parse(column))
 }
 
 /// The words of a notification's target: kind and id, which is empty for the desk.

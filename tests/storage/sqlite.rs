@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use bailiwick::model::time::Span;
-use bailiwick::store::{ONLY_PARTITION, Quarantined, Settlement, StoreError, TrackQuery};
+use bailiwick::store::{
+    Lease, MQTT, ONLY_PARTITION, OutboxState, Quarantined, Settlement, StoreError, TrackQuery,
+};
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::support::{Database, Script, alert, closing, demo, device, open, start, tells, wearer};
@@ -192,7 +194,7 @@ async fn a_database_in_memory_works_and_is_gone_with_its_handles() {
         .await
         .unwrap();
     store.decide(closing(&demo(), opening.id, 1)).await.unwrap();
-    let lists = futures_util::future::join_all((0..20).map(|_nth| store.outbox_due(start(), 10)));
+    let lists = futures_util::future::join_all((0..20).map(|_nth| store.outbox_unrouted(10)));
     for list in lists.await {
         assert_eq!(list.unwrap().len(), 2);
     }
@@ -336,4 +338,55 @@ async fn a_new_database_is_for_its_owner_alone() {
     database.open().await.close().await;
     let mode = fs::metadata(database.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
+}
+
+/// What an earlier release had queued or settled goes on as it was, and whoever was told then is told of the revision.
+#[tokio::test]
+async fn notifications_of_an_earlier_release_go_on() {
+    const MADE: &str = "
+        INSERT INTO outbox VALUES (1, 'demo', 'desk', '', 'AAA/1/desk', 'p', 1000, 'queued', 3, 2000);
+        INSERT INTO outbox VALUES (2, 'demo', 'officer', 'ofc-1', 'AAA/1/officer/ofc-1', 'p', 1000, 'accepted', 1, 1000);
+        INSERT INTO outbox VALUES (3, 'demo', 'device', 'tag-1', 'remind/W-1/d/t/device/tag-1', 'p', 1000, 'queued', 0, 1000);
+        INSERT INTO alert VALUES ('demo', 'AAA', 'W-1', 'panic', 'open', 'high', 1, 0, 0, 0, '{}');
+        INSERT INTO alert_revision VALUES ('demo', 'AAA', 1, 0, 1, 'opened', 'ofc-1', '{}');
+        INSERT INTO alert_revision VALUES ('demo', 'AAA', 2, 0, 2, 'repeated', 'ofc-9', '{}');";
+    let database = Database::sqlite();
+    let first = tempfile::tempdir().unwrap();
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/migrations/sqlite");
+    let name = "0001_first.sql";
+    fs::copy(format!("{sources}/{name}"), first.path().join(name)).unwrap();
+    let url = format!("{}?mode=rwc", database.url());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let migrator = sqlx::migrate::Migrator::new(first.path()).await.unwrap();
+    migrator.run(&mut connection).await.unwrap();
+    sqlx::raw_sql(MADE).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+
+    let opened = database.open().await;
+    let lease = Lease {
+        channel: MQTT.to_owned(),
+        owner: "a".to_owned(),
+        now: start(),
+        due_by: start(),
+        until: start(),
+        limit: 9,
+    };
+    let rows = opened.store.outbox_lease(&lease).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
+    assert_eq!(rows, [(1, 3), (3, 0)]);
+    assert!(opened.store.outbox_unrouted(9).await.unwrap().is_empty());
+    let settled = opened.store.outbox_row(2).await.unwrap().unwrap();
+    let day = settled
+        .notification
+        .expires_at
+        .since(settled.notification.created_at);
+    assert_eq!((settled.state, day), (OutboxState::Accepted, Span::days(1)));
+    assert!(settled.settled_at.is_some());
+    opened.close().await;
+    let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+    let told: Vec<String> = sqlx::query_scalar("SELECT officer FROM alert_told")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(told, ["ofc-1"]);
 }

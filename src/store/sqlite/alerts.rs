@@ -10,15 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::sqlite::SqliteConnection;
 
 use super::commit::Place;
-use super::failure;
 use super::insert::{Insert, Statement, Values, run_all};
+use super::{failure, outbox};
 use crate::model::alert::{Alert, RevisionKind};
 use crate::model::command::{Decision, Handling};
 use crate::model::effect::Effect;
 use crate::model::id::{AgencyId, AlertId, ObligationId, OfficerId, WearerId};
 use crate::model::time::Timestamp;
-use crate::store::rows::{count, damaged, outbox_word, stream_word, target_words, time};
-use crate::store::{Decided, Entry, OutboxState, OutboxTarget, StoreError, StreamItem, StreamKind};
+use crate::store::rows::{count, damaged, stream_word, target_words, time};
+use crate::store::{
+    Decided, Entry, MQTT, Notification, OutboxTarget, StoreError, StreamItem, StreamKind,
+    USEFUL_FOR,
+};
 use crate::wire::alert::{QueueItem, decode_handling, encode, encode_entry, encode_handling};
 use crate::wire::command;
 
@@ -44,10 +47,10 @@ static HANDLING: Insert = Insert::new(
 
 static STREAM: Insert = Insert::new("INSERT INTO stream (agency, id, kind, body) VALUES", 4, "");
 
-static OUTBOX: Insert = Insert::new(
-    "INSERT INTO outbox (agency, target_kind, target, key, payload, created_at, state, attempts, next_at) VALUES",
-    9,
-    "",
+static TOLD: Insert = Insert::new(
+    "INSERT INTO alert_told (agency, alert, officer) VALUES",
+    3,
+    "ON CONFLICT DO NOTHING",
 );
 
 /// A revision to be stored.
@@ -62,15 +65,6 @@ pub(super) struct Revision {
 /// A wearer to be reminded through a device.
 #[derive(Debug)]
 pub(super) struct Reminder(Notification);
-
-#[derive(Debug)]
-struct Notification {
-    agency: AgencyId,
-    target: OutboxTarget,
-    key: String,
-    payload: String,
-    now: Timestamp,
-}
 
 impl Revision {
     /// The revision that an effect of an entry tells.
@@ -102,8 +96,13 @@ impl Revision {
                 id => format!("{}/{}/{kind}/{id}", self.alert.id, self.alert.revision),
             },
             target,
+            channel: MQTT.to_owned(),
+            alert: Some((self.alert.id, self.alert.revision)),
+            priority: self.alert.severity.urgency(),
             payload: self.body.clone(),
-            now: self.now,
+            created_at: self.now,
+            next_at: self.now,
+            expires_at: self.now + USEFUL_FOR,
         }
     }
 }
@@ -122,8 +121,13 @@ impl Reminder {
             agency: effect.agency.clone(),
             key: format!("remind/{wearer}/{obligation}/{due}/device/{device}"),
             target: OutboxTarget::Device(device),
+            channel: MQTT.to_owned(),
+            alert: None,
+            priority: 0,
             payload: command::reminder(obligation, due),
-            now: entry.now,
+            created_at: entry.now,
+            next_at: entry.now,
+            expires_at: entry.now + USEFUL_FOR,
         }))
     }
 }
@@ -149,7 +153,7 @@ pub(super) async fn store(
     }
     let mut known: BTreeMap<(AgencyId, AlertId), Known> = BTreeMap::new();
     let mut newest: BTreeMap<(AgencyId, AlertId), &Revision> = BTreeMap::new();
-    let (mut items, mut notifications) = (Vec::new(), Vec::new());
+    let (mut items, mut notifications, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for revision in revisions {
         let key = revision.key();
         if !known.contains_key(&key) {
@@ -165,6 +169,13 @@ pub(super) async fn store(
         items.push((revision.alert.agency.clone(), StreamKind::Alert, body));
         if revision.alert.revision_kind != RevisionKind::Repeated {
             alert.told.extend(revision.alert.officer.clone());
+            told.extend(
+                revision
+                    .alert
+                    .officer
+                    .as_ref()
+                    .map(|officer| (revision, officer)),
+            );
             notifications.push(revision.notification(OutboxTarget::Desk));
             let officers = alert.told.iter().cloned().map(OutboxTarget::Officer);
             notifications.extend(officers.map(|officer| revision.notification(officer)));
@@ -176,7 +187,8 @@ pub(super) async fn store(
         .filter_map(|(key, revision)| Some((*revision, known.get(key)?)))
         .collect();
     run_all(rows_of(revisions, &rows), connection).await?;
-    run_all(OUTBOX.rows(&notifications, bind_notification), connection).await?;
+    run_all(TOLD.rows(&told, bind_told), connection).await?;
+    run_all(outbox::queue(&notifications), connection).await?;
     tell(connection, items).await
 }
 
@@ -185,8 +197,8 @@ async fn known_of(
     revision: &Revision,
 ) -> Result<Known, StoreError> {
     const HANDLED: &str = "SELECT opened_at, body FROM handling WHERE agency = ? AND alert = ?";
-    const TOLD: &str = "SELECT DISTINCT officer FROM alert_revision \
-        WHERE agency = ? AND alert = ? AND officer IS NOT NULL AND kind <> 'repeated'";
+    const TOLD: &str =
+        "SELECT officer FROM alert_told WHERE agency = ? AND alert = ? ORDER BY officer";
     let (agency, id) = (
         revision.alert.agency.as_str(),
         revision.alert.id.to_string(),
@@ -264,28 +276,24 @@ fn rows_of(revisions: &[Revision], newest: &[(&Revision, &Known)]) -> Vec<Statem
     statements
 }
 
+fn bind_told((revision, officer): &(&Revision, &OfficerId), values: &mut Values) {
+    values.text(revision.alert.agency.as_str());
+    values.own_text(revision.alert.id.to_string());
+    values.text(officer.as_str());
+}
+
 /// Stores reminders.
 pub(super) async fn remind(
     connection: &mut SqliteConnection,
-    reminders: &[Reminder],
+    reminders: Vec<Reminder>,
 ) -> Result<(), StoreError> {
-    let statements = OUTBOX.rows(reminders, |Reminder(notification), values| {
-        bind_notification(notification, values);
-    });
-    run_all(statements, connection).await.map(|_changed| ())
-}
-
-fn bind_notification(notification: &Notification, values: &mut Values) {
-    let (kind, id) = target_words(&notification.target);
-    values.text(notification.agency.as_str());
-    values.text(kind);
-    values.text(id);
-    values.text(&notification.key);
-    values.text(&notification.payload);
-    values.number(notification.now.as_millis());
-    values.text(outbox_word(OutboxState::Queued));
-    values.number(0);
-    values.number(notification.now.as_millis());
+    let notifications: Vec<Notification> = reminders
+        .into_iter()
+        .map(|Reminder(notification)| notification)
+        .collect();
+    run_all(outbox::queue(&notifications), connection)
+        .await
+        .map(|_changed| ())
 }
 
 /// Appends items to the streams of their agencies. The ids come from the head row, which stays locked until the

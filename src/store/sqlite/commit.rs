@@ -122,7 +122,7 @@ impl Work {
             return Err(taken_over(connection, self.partition).await?);
         }
         run_all(self.statements, connection).await?;
-        alerts::remind(connection, &self.reminders).await?;
+        alerts::remind(connection, self.reminders).await?;
         for statements in self.checkpoints {
             run_all(statements, connection).await?;
         }

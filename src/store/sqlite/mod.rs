@@ -10,6 +10,7 @@ mod commit;
 mod growth;
 mod insert;
 mod open;
+mod outbox;
 mod quarantine;
 mod read;
 mod recovery;
@@ -29,12 +30,13 @@ use self::writer::Job;
 use crate::model::command::Decision;
 use crate::model::event::{Event, History};
 use crate::model::id::{AgencyId, AlertId, DeviceId};
+use crate::model::roster::Roster;
 use crate::model::time::Timestamp;
 use crate::store::rows::damaged;
 use crate::store::{
-    AlertFilter, AlertHistory, Batch, Committed, Decided, HistoryQuery, JournalRow, LastSeen,
-    OutboxRow, Quarantined, Recovery, Session, Settled, Settlement, Store, StoreError, StreamItem,
-    TrackPoint, TrackQuery, Writer,
+    AlertFilter, AlertHistory, Backlog, Batch, Climb, Committed, Decided, Delivery, HistoryQuery,
+    JournalRow, LadderRow, LastSeen, Lease, OutboxRow, Quarantined, Recovery, Session, Settled,
+    Settlement, Store, StoreError, StreamItem, TrackPoint, TrackQuery, Writer,
 };
 use crate::wire::alert::QueueItem;
 
@@ -122,8 +124,30 @@ impl Store for Sqlite {
     async fn settle(&self, settlement: Settlement) -> Result<Settled, StoreError> {
         match settlement {
             Settlement::Sightings(seen) => settle::sightings(self, &seen).await,
-            Settlement::Outbox { id, state, next_at } => {
-                settle::outbox(self, id, state, next_at).await
+            Settlement::Attempted(attempted) => self
+                .ask(|reply| Job::Attempted { attempted, reply })
+                .await
+                .map(settle::written),
+            Settlement::Route {
+                id,
+                notifications,
+                ladder,
+            } => {
+                let statements = outbox::route(id, &notifications, ladder.as_ref())?;
+                self.write(statements).await.map(settle::written)
+            }
+            Settlement::Answered { id, at } => {
+                let statement = outbox::answered(id, at)?;
+                self.write(vec![statement]).await.map(settle::written)
+            }
+            Settlement::Ladder {
+                agency,
+                alert,
+                step,
+                due_at,
+            } => {
+                let statement = outbox::ladder(&agency, alert, step, due_at);
+                self.write(vec![statement]).await.map(settle::written)
             }
             Settlement::Session(session) => settle::session(self, &session).await,
             Settlement::SessionEnd { secret_sha256 } => {
@@ -184,12 +208,53 @@ impl Store for Sqlite {
         recovery::newest_definitions(&mut self.reads.begin().await?, agency).await
     }
 
+    async fn roster(&self, agency: &AgencyId) -> Result<Option<Arc<Roster>>, StoreError> {
+        recovery::newest_roster(&mut self.reads.begin().await?, agency).await
+    }
+
     async fn unreadable(&self, agency: &AgencyId) -> Result<Vec<(u64, Quarantined)>, StoreError> {
         read::unreadable(&mut self.reads.begin().await?, agency).await
     }
 
-    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        read::outbox_due(&mut self.reads.begin().await?, now, limit).await
+    async fn outbox_lease(&self, lease: &Lease) -> Result<Vec<OutboxRow>, StoreError> {
+        if !outbox::is_due(&mut self.reads.begin().await?, lease).await? {
+            return Ok(Vec::new());
+        }
+        let lease = Box::new(lease.clone());
+        self.ask(|reply| Job::Lease { lease, reply }).await
+    }
+
+    async fn outbox_unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        self.unrouted(limit).await
+    }
+
+    async fn outbox_row(&self, id: u64) -> Result<Option<OutboxRow>, StoreError> {
+        self.notification(id).await
+    }
+
+    async fn deliveries(
+        &self,
+        agency: &AgencyId,
+        alert: AlertId,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        outbox::deliveries(&mut self.reads.begin().await?, agency, alert).await
+    }
+
+    async fn outbox_backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        outbox::backlog(&mut self.reads.begin().await?).await
+    }
+
+    async fn dead_letters(&self, since: Timestamp) -> Result<u64, StoreError> {
+        outbox::dead_letters(&mut self.reads.begin().await?, since).await
+    }
+
+    async fn ladders_due(&self, now: Timestamp, limit: u32) -> Result<Vec<LadderRow>, StoreError> {
+        outbox::ladders_due(&mut self.reads.begin().await?, now, limit).await
+    }
+
+    async fn climb(&self, climb: Climb) -> Result<Decided, StoreError> {
+        let climb = Box::new(climb);
+        self.ask(|reply| Job::Climb { climb, reply }).await
     }
 
     async fn session(&self, secret_sha256: &[u8; 32]) -> Result<Option<Session>, StoreError> {

@@ -1,7 +1,7 @@
-//! Lists for people and for what shows and sends: alerts, stream, sightings, unreadable messages, outbox, sessions.
+//! Lists for people and for what shows: alerts, stream, sightings, unreadable messages, sessions.
 //!
 //! Every list has a limit and goes on after a key, never by counting rows, so that it stays whole while rows change.
-//! Deliberately absent: what belongs to a restart (see `recovery`) and tracks (see `growth`).
+//! Deliberately absent: what belongs to a restart (see `recovery`), tracks (see `growth`) and notifications (see `outbox`).
 
 use sqlx::FromRow;
 
@@ -15,11 +15,10 @@ use crate::model::place::Place;
 use crate::model::time::Timestamp;
 use crate::model::units::{Metres, Percent};
 use crate::store::rows::{
-    agency, bound, case, count, damaged, device, small, strap, stream_kind, target, time, wearer,
-    word,
+    bound, case, count, damaged, device, strap, stream_kind, time, wearer, word,
 };
 use crate::store::{
-    AlertFilter, AlertHistory, LastSeen, OutboxRow, Quarantined, Session, StoreError, StreamItem,
+    AlertFilter, AlertHistory, LastSeen, Quarantined, Session, StoreError, StreamItem,
 };
 use crate::wire::alert::{QueueItem, decode, decode_entry, decode_handling};
 
@@ -334,47 +333,6 @@ pub(super) async fn unreadable(
                 problem: row.problem,
             };
             Ok((count(row.total)?, message))
-        })
-        .collect()
-}
-
-#[derive(FromRow)]
-struct NotificationRow {
-    id: i64,
-    agency: String,
-    target_kind: String,
-    target: String,
-    key: String,
-    payload: String,
-    created_at: i64,
-    attempts: i64,
-}
-
-/// Notifications to be sent by now.
-pub(super) async fn outbox_due(
-    reading: &mut Reading,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<OutboxRow>, StoreError> {
-    const DUE: &str =
-        "SELECT * FROM outbox WHERE state = 'queued' AND next_at <= ? ORDER BY id LIMIT ?";
-    let rows: Vec<NotificationRow> = sqlx::query_as(DUE)
-        .bind(now.as_millis())
-        .bind(limit)
-        .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(OutboxRow {
-                id: count(row.id)?,
-                agency: agency(&row.agency)?,
-                target: target(&row.target_kind, &row.target)?,
-                key: row.key,
-                payload: row.payload,
-                created_at: time(row.created_at)?,
-                attempts: small(row.attempts)?,
-            })
         })
         .collect()
 }

@@ -4,6 +4,7 @@
 //! reading and at every replay. Deliberately absent: comparing effects; their digests are handed on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
@@ -13,6 +14,7 @@ use super::writer::Job;
 use super::{Sqlite, failure, growth};
 use crate::model::event::{Event, History, Stamped};
 use crate::model::id::{AgencyId, WearerId};
+use crate::model::roster::Roster;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::store::rows::{agency, bound, count, damaged, device, time, wearer, word};
@@ -149,6 +151,31 @@ pub(super) async fn newest_definitions(
 ) -> Result<Vec<(u64, Event)>, StoreError> {
     let rows = definitions_of(reading, agency, i64::MAX).await?;
     rows.iter().map(placed).collect()
+}
+
+/// The newest roster of an agency.
+pub(super) async fn newest_roster(
+    reading: &mut Reading,
+    agency: &AgencyId,
+) -> Result<Option<Arc<Roster>>, StoreError> {
+    const NEWEST: &str = "SELECT position, now, agency, kind, body FROM definition INDEXED BY definition_whole \
+        WHERE agency = ? AND kind = 'roster' AND whole = 1 ORDER BY position DESC LIMIT 1";
+    let row: Option<DefinitionRow> = sqlx::query_as(NEWEST)
+        .bind(agency.as_str())
+        .fetch_optional(reading.connection()?)
+        .await
+        .map_err(failure)?;
+    let event = row.as_ref().map(placed).transpose()?;
+    Ok(event.and_then(|(_, event)| match event {
+        Event::Roster { roster, .. } => Some(roster),
+        Event::Report { .. }
+        | Event::CheckIn { .. }
+        | Event::Zones { .. }
+        | Event::Parameters { .. }
+        | Event::History { .. }
+        | Event::Resumed { .. }
+        | Event::Tick => None,
+    }))
 }
 
 async fn newest_checkpoints(

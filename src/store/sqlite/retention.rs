@@ -202,7 +202,7 @@ fn checkins(partition: u32, end: i64) -> Statement {
 }
 
 fn outbox(before: Timestamp) -> Statement {
-    const REMOVE: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state <> 'queued' AND created_at < ?1 LIMIT ?2)";
+    const REMOVE: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state NOT IN ('queued', 'sending') AND created_at < ?1 AND routed = 1 LIMIT ?2)";
     Statement::new(REMOVE, |values| {
         values.number(before.as_millis());
         values.number(CHUNK);

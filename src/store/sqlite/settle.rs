@@ -1,13 +1,12 @@
-//! What can be written twice without harm: sightings, what became of notifications, page sessions.
+//! What can be written twice without harm: sightings and page sessions.
 //!
-//! Deliberately absent: growth (see `growth`).
+//! Deliberately absent: growth (see `growth`) and notifications (see `outbox`).
 
 use super::Sqlite;
 use super::insert::{Insert, Statement};
 use crate::model::id::WearerId;
-use crate::model::time::Timestamp;
-use crate::store::rows::{case_word, outbox_word, stored, strap_word};
-use crate::store::{LastSeen, OutboxState, Session, Settled, StoreError};
+use crate::store::rows::{case_word, strap_word};
+use crate::store::{LastSeen, Session, Settled, StoreError};
 
 static LAST_SEEN: Insert = Insert::new(
     "INSERT INTO last_seen (agency, device, wearer, contact_at, reported_at, lat, lon, accuracy_m, accuracy_defaulted, \
@@ -20,7 +19,8 @@ static LAST_SEEN: Insert = Insert::new(
      strap = excluded.strap, case_state = excluded.case_state",
 );
 
-fn written(rows: u64) -> Settled {
+/// So many rows were written.
+pub(super) fn written(rows: u64) -> Settled {
     Settled {
         written: rows,
         removed: 0,
@@ -49,25 +49,6 @@ pub(super) async fn sightings(store: &Sqlite, seen: &[LastSeen]) -> Result<Settl
         values.maybe_text(seen.case.map(case_word));
     });
     store.write(statements).await.map(written)
-}
-
-/// What became of an attempt to send a notification.
-pub(super) async fn outbox(
-    store: &Sqlite,
-    id: u64,
-    state: OutboxState,
-    next_at: Option<Timestamp>,
-) -> Result<Settled, StoreError> {
-    // What has been settled once stays so: the answer to an earlier attempt may come late.
-    const SETTLE: &str = "UPDATE outbox SET state = ?1, attempts = attempts + 1, next_at = coalesce(?2, next_at) \
-        WHERE id = ?3 AND state = 'queued'";
-    let id = stored(id)?;
-    let settle = Statement::new(SETTLE, |values| {
-        values.text(outbox_word(state));
-        values.maybe_number(next_at.map(Timestamp::as_millis));
-        values.number(id);
-    });
-    store.write(vec![settle]).await.map(written)
 }
 
 /// A page session begins; those that have ended by then are removed.

@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::commit::Work;
 use super::insert::{Statement, run_all};
 use super::open::{Lock, Reads, Slot};
-use super::{Sqlite, alerts, failure, recovery};
+use super::{Sqlite, alerts, failure, outbox, recovery};
 use crate::model::command::Decision;
-use crate::store::{Committed, Decided, StoreError};
+use crate::store::{Attempted, Climb, Committed, Decided, Lease, OutboxRow, StoreError};
 
 /// Jobs that may wait. Beyond, callers wait for a place.
 pub(super) const JOBS_MAX: usize = 256;
@@ -41,6 +41,21 @@ pub(super) enum Job {
     /// A decision of the desk.
     Decide {
         decision: Box<Decision>,
+        reply: Reply<Decided>,
+    },
+    /// Notifications to be taken by a sender.
+    Lease {
+        lease: Box<Lease>,
+        reply: Reply<Vec<OutboxRow>>,
+    },
+    /// An attempt to send one.
+    Attempted {
+        attempted: Box<Attempted>,
+        reply: Reply<u64>,
+    },
+    /// A step of a ladder.
+    Climb {
+        climb: Box<Climb>,
         reply: Reply<Decided>,
     },
     /// Statements that depend on nothing; answers how many rows they changed.
@@ -191,6 +206,18 @@ impl Job {
                 let done = alerts::decide(connection, &decision).await;
                 finish(connection, done, reply, tells).await
             }
+            Self::Lease { lease, reply } => {
+                let done = outbox::lease(connection, &lease).await;
+                finish(connection, done, reply, tells).await
+            }
+            Self::Attempted { attempted, reply } => {
+                let done = outbox::attempted(connection, &attempted).await;
+                finish(connection, done, reply, tells).await
+            }
+            Self::Climb { climb, reply } => {
+                let done = outbox::climb(connection, &climb).await;
+                finish(connection, done, reply, tells).await
+            }
             Self::Write { statements, reply } => {
                 let done = run_all(statements, connection).await;
                 finish(connection, done, reply, tells).await
@@ -203,8 +230,11 @@ impl Job {
         let error = error.clone();
         match self {
             Self::Commit { reply, .. } => answer(reply, Err(error)),
-            Self::Decide { reply, .. } => answer(reply, Err(error)),
-            Self::TakeOver { reply, .. } | Self::Write { reply, .. } => answer(reply, Err(error)),
+            Self::Decide { reply, .. } | Self::Climb { reply, .. } => answer(reply, Err(error)),
+            Self::Lease { reply, .. } => answer(reply, Err(error)),
+            Self::TakeOver { reply, .. }
+            | Self::Attempted { reply, .. }
+            | Self::Write { reply, .. } => answer(reply, Err(error)),
         }
     }
 }
