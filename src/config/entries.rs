@@ -10,7 +10,6 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::inputs;
 use super::{
     AgencyFiles, DatabaseUrl, RetentionSettings, Scope, SecretSha256, Settings, Token, WebSettings,
 };
@@ -69,7 +68,6 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     if let Some(table) = table.table("endpoint") {
         endpoint(table, folder, settings);
     }
-    inputs::all(&mut table, folder, settings);
     if let Some(mut table) = table.table("web") {
         let web = &mut settings.web;
         put(table.read("listen", node_address), &mut web.address);
@@ -366,7 +364,7 @@ fn secret(table: &mut Table<'_>, key: &'static str, folder: &Path) -> Option<Sec
 }
 
 /// A text that is not empty.
-pub(super) fn name(table: &mut Table<'_>, key: &'static str, expected: &str) -> Option<String> {
+fn name(table: &mut Table<'_>, key: &'static str, expected: &str) -> Option<String> {
     table.need(key, expected, |node| match node.text()? {
         "" => Err(format!("is empty; expected {expected}")),
         name => Ok(name.to_owned()),
@@ -374,7 +372,7 @@ pub(super) fn name(table: &mut Table<'_>, key: &'static str, expected: &str) -> 
 }
 
 /// A file, looked for beside the configuration.
-pub(super) fn path(node: &Node, folder: &Path) -> Result<PathBuf, String> {
+fn path(node: &Node, folder: &Path) -> Result<PathBuf, String> {
     match node.text()? {
         "" => Err("is empty; expected a file".to_owned()),
         path => Ok(folder.join(path)),

@@ -9,8 +9,8 @@ use crate::model::id::AgencyId;
 use crate::replay::Item;
 use crate::wire::feed::{FeedBody, FeedItem};
 use crate::wire::journal::{self, Entered};
-use crate::wire::routes::Routes;
-use crate::wire::topic::TopicError;
+use crate::wire::report;
+use crate::wire::topic::Topic;
 
 /// What a line of a feed came to.
 #[derive(Debug, Default)]
@@ -22,14 +22,13 @@ pub struct Taken {
 }
 
 /// Reads one line of a feed. Events that name no agency are `agency`'s.
-pub fn take(item: FeedItem, routes: &Routes, agency: &AgencyId) -> Taken {
+pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
     let mut taken = Taken::default();
     let (line, received_at) = (item.line, item.received_at);
     match item.body {
-        FeedBody::Message { topic, payload } => match routes.find(&topic) {
-            Ok(route) => {
-                let agency = route.agency().clone();
-                let content = route.read(&topic, payload).content;
+        FeedBody::Message { topic, payload } => match Topic::parse(root, &topic) {
+            Ok(Topic::Report { agency, device }) => {
+                let content = report::decode(&agency, &device, &topic, payload);
                 taken
                     .items
                     .extend(content.reports.into_iter().map(|received| Item {
@@ -49,7 +48,12 @@ pub fn take(item: FeedItem, routes: &Routes, agency: &AgencyId) -> Taken {
                 );
             }
             // What the engine itself published is not what it was told.
-            Err(TopicError::Outgoing) => {}
+            Ok(
+                Topic::Receipt { .. }
+                | Topic::Command { .. }
+                | Topic::OfficerAlert { .. }
+                | Topic::DeskAlert { .. },
+            ) => {}
             Err(error) => taken.problems.push(format!("line {line}: {error}")),
         },
         FeedBody::Event { name, data } => match journal::from_feed(&name, agency, &data) {

@@ -8,7 +8,9 @@
 
 mod error;
 mod outbox;
+mod postgres;
 mod rows;
+mod sql;
 mod sqlite;
 
 use std::fmt;
@@ -393,18 +395,20 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// Opens the database that a URL names: `sqlite:PATH`, or `sqlite::memory:` for one that is gone with its handles.
-/// A new file is created and an older one brought up to date; its folder must exist.
+/// Opens the database that a URL names: `sqlite:PATH`, `sqlite::memory:` for one that is gone with its handles, or
+/// `postgres://USER@HOST/DATABASE`.
+///
+/// A new one gets its tables and an older one is brought up to date; a file's folder and a server's database must exist.
 ///
 /// # Errors
 /// `Newer` when a newer release wrote it, `Damaged` when it can't be read, otherwise `Open` with what would be right.
 pub async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), StoreError> {
     let problem = match url.split_once(':') {
         Some(("sqlite", path)) => return sqlite::connect(path).await,
-        Some(("postgres" | "postgresql", _)) => {
-            "PostgreSQL comes with the next release; use sqlite:PATH"
+        Some(("postgres" | "postgresql", _)) => return postgres::connect(url).await,
+        Some(_) | None => {
+            "the database is not known; use sqlite:PATH or postgres://USER@HOST/DATABASE"
         }
-        Some(_) | None => "the database is not known; use sqlite:PATH",
     };
     Err(StoreError::Open {
         url: without_password(url),

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use bailiwick::model::id::AgencyId;
 use bailiwick::replay::{Definitions, Item, intake};
 use bailiwick::wire::feed::{FeedItem, FeedReader};
-use bailiwick::wire::routes::Routes;
 use bailiwick::wire::zone_file::Options;
 use bailiwick::wire::{parameters_file, roster_file, topic, zone_file};
 
@@ -60,9 +59,7 @@ pub(crate) fn lines(story: &Path) -> Vec<FeedItem> {
 /// A line as the engine takes it.
 pub(crate) fn taken(story: &Path, line: FeedItem) -> Vec<Item> {
     let agency = AgencyId::parse("demo").expect("an id");
-    let mut routes = Routes::new(topic::DEFAULT_ROOT);
-    routes.take_by_name(true);
-    let taken = intake::take(line, &routes, &agency);
+    let taken = intake::take(line, topic::DEFAULT_ROOT, &agency);
     assert!(
         taken.problems.is_empty(),
         "{}: {:?}",

@@ -62,16 +62,12 @@ async fn what_can_not_be_opened_says_why_in_one_sentence() {
 
     for (url, expected) in [
         (
-            "postgres://me:secret@db/em?password=secret",
-            "failed to open postgres://db/em: PostgreSQL comes with the next release; use sqlite:PATH",
-        ),
-        (
             "mysql:x",
-            "failed to open mysql:x: the database is not known; use sqlite:PATH",
+            "failed to open mysql:x: the database is not known; use sqlite:PATH or postgres://USER@HOST/DATABASE",
         ),
         (
             "em.db",
-            "failed to open em.db: the database is not known; use sqlite:PATH",
+            "failed to open em.db: the database is not known; use sqlite:PATH or postgres://USER@HOST/DATABASE",
         ),
         (
             "sqlite:em.db?mode=ro",

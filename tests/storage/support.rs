@@ -22,9 +22,14 @@ use bailiwick::store::{
 use bailiwick::wire::report;
 use tokio::task::JoinSet;
 
+use crate::postgres;
+
 /// A database that outlives its opening.
-pub(crate) struct Database {
-    folder: tempfile::TempDir,
+pub(crate) enum Database {
+    /// A file in a folder of its own.
+    Sqlite(tempfile::TempDir),
+    /// On this process's server.
+    Postgres(String),
 }
 
 /// An open database with its writer.
@@ -37,17 +42,26 @@ pub(crate) struct Opened {
 impl Database {
     /// An SQLite file in a folder of its own.
     pub(crate) fn sqlite() -> Self {
-        Self {
-            folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
-        }
+        Self::Sqlite(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
+    }
+
+    /// One of its own on a private server.
+    pub(crate) fn postgres() -> Self {
+        Self::Postgres(postgres::shared().database())
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.path().display())
+        match self {
+            Self::Sqlite(_) => format!("sqlite:{}", self.path().display()),
+            Self::Postgres(url) => url.clone(),
+        }
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("test.db")
+        match self {
+            Self::Sqlite(folder) => folder.path().join("test.db"),
+            Self::Postgres(_) => panic!("it is not a file"),
+        }
     }
 
     pub(crate) async fn open(&self) -> Opened {

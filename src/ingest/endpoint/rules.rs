@@ -14,16 +14,14 @@ use super::answer::Verdict;
 use super::pace::Bucket;
 use super::packet::Connect;
 use super::settings::{Login, Pace, Role, SecretDigest, Settings};
-use crate::model::id::AgencyId;
+use crate::model::id::{AgencyId, DeviceId};
 use crate::telemetry::metrics::{LoginRefusal, PublishRefusal};
-use crate::wire::routes::{Phone, Route, Routes};
 use crate::wire::topic::{Topic, TopicError, TopicFilter};
 
 /// Who may connect.
 #[derive(Debug)]
 pub(super) struct Rules {
     root: String,
-    routes: Arc<Routes>,
     anonymous: Option<AgencyId>,
     logins: BTreeMap<String, Known>,
     gateway_pace: Pace,
@@ -44,7 +42,7 @@ pub(super) struct Identity {
     pub(super) name: Option<Arc<str>>,
     /// How fast it may report.
     pub(super) bucket: Arc<Mutex<Bucket>>,
-    routes: Arc<Routes>,
+    root: Arc<str>,
     says: Says,
     reads: Vec<TopicFilter>,
 }
@@ -53,15 +51,21 @@ pub(super) struct Identity {
 #[derive(Debug)]
 enum Says {
     Nothing,
-    Own { topic: String, route: Route },
+    Own { topic: String, source: Source },
     Agency(AgencyId),
+}
+
+/// Whose report it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) agency: AgencyId,
+    pub(super) device: DeviceId,
 }
 
 impl Rules {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             root: settings.root.clone(),
-            routes: Arc::new(routes(settings)),
             anonymous: settings.anonymous.clone(),
             logins: settings
                 .logins
@@ -102,7 +106,7 @@ impl Rules {
         let filter = |topic: Topic| TopicFilter::parse(&topic.to_text(&self.root)).ok();
         let (says, reads) = match &login.role {
             Role::Device(device) => {
-                let route = Route::Report {
+                let source = Source {
                     agency: agency.clone(),
                     device: device.clone(),
                 };
@@ -118,7 +122,7 @@ impl Rules {
                 let command = Topic::Command { agency, device };
                 let says = Says::Own {
                     topic: own.to_text(&self.root),
-                    route,
+                    source,
                 };
                 (says, vec![filter(receipt), filter(command)])
             }
@@ -150,7 +154,7 @@ impl Rules {
                 Role::Device(_) | Role::Officer(_) | Role::Desk => Arc::clone(bucket),
                 Role::Service(_) => full(self.gateway_pace),
             },
-            routes: Arc::clone(&self.routes),
+            root: Arc::from(self.root.as_str()),
             says,
             reads: reads.into_iter().flatten().collect(),
         }
@@ -161,30 +165,11 @@ impl Rules {
         Identity {
             name: None,
             bucket: full(self.gateway_pace),
-            routes: Arc::clone(&self.routes),
+            root: Arc::from(self.root.as_str()),
             says: Says::Agency(agency.clone()),
             reads: all.into_iter().collect(),
         }
     }
-}
-
-/// Where messages come in. A device's login is a phone's too: USER is its name, DEVICE its device. Phones may also go by name
-/// here, because nobody speaks for more than what its login allows.
-fn routes(settings: &Settings) -> Routes {
-    let mut routes = settings.routes.clone().rooted(&settings.root);
-    routes.take_by_name(true);
-    for login in &settings.logins {
-        if let Role::Device(device) = &login.role {
-            routes.list(Phone {
-                user: login.username.clone(),
-                name: device.to_string(),
-                agency: login.agency.clone(),
-                device: device.clone(),
-                key: None,
-            });
-        }
-    }
-    routes
 }
 
 /// A bucket that nothing has been taken from.
@@ -193,32 +178,21 @@ fn full(pace: Pace) -> Arc<Mutex<Bucket>> {
 }
 
 impl Identity {
-    /// Whose message a publish is and how it is read, if this client may make it.
-    pub(super) fn route(&self, topic: &[u8]) -> Result<Route, PublishRefusal> {
-        if let Says::Own { topic: own, route } = &self.says
+    /// Whose report a publish is, if this client may make it.
+    pub(super) fn source(&self, topic: &[u8]) -> Result<Source, PublishRefusal> {
+        if let Says::Own { topic: own, source } = &self.says
             && own.as_bytes() == topic
         {
-            return Ok(route.clone());
+            return Ok(source.clone());
         }
         let topic = str::from_utf8(topic).map_err(|_not_text| PublishRefusal::Topic)?;
-        let route = self
-            .routes
-            .find(topic)
-            .map_err(|_none| PublishRefusal::Topic)?;
-        let may = match &self.says {
-            Says::Agency(own) => own == route.agency(),
-            // A Traccar server speaks for many devices, so it is no device.
-            Says::Own { route: own, .. } => {
-                own.agency() == route.agency()
-                    && route.device().is_some()
-                    && own.device() == route.device()
-            }
-            Says::Nothing => false,
+        let parsed = Topic::parse(&self.root, topic).map_err(|_none| PublishRefusal::Topic)?;
+        let Topic::Report { agency, device } = parsed else {
+            return Err(PublishRefusal::Topic);
         };
-        if may {
-            Ok(route)
-        } else {
-            Err(PublishRefusal::Identity)
+        match &self.says {
+            Says::Agency(own) if *own == agency => Ok(Source { agency, device }),
+            Says::Agency(_) | Says::Own { .. } | Says::Nothing => Err(PublishRefusal::Identity),
         }
     }
 
@@ -231,8 +205,6 @@ impl Identity {
             | TopicError::ControlCharacter
             | TopicError::OtherRoot(_)
             | TopicError::UnknownShape
-            | TopicError::Outgoing
-            | TopicError::UnlistedPhone
             | TopicError::Id(_)
             | TopicError::Root(_)
             | TopicError::Wildcard(_)
@@ -251,7 +223,6 @@ mod tests {
     use super::super::packet::Version;
     use super::super::settings::Service;
     use super::*;
-    use crate::model::id::DeviceId;
 
     fn login(name: &str, role: Role) -> Login {
         Login {
@@ -275,7 +246,6 @@ mod tests {
         };
         settings.logins = vec![
             login("tag-7", Role::Device("tag-7".parse().unwrap())),
-            login("phone", Role::Device("tag-8".parse().unwrap())),
             login("o-1", Role::Officer("o-1".parse().unwrap())),
             login("desk", Role::Desk),
             login("observer", Role::Service(observer)),
@@ -338,11 +308,9 @@ mod tests {
     fn what_may_be_published() {
         use PublishRefusal::{Identity as Other, Topic};
         let check = |name: &str, topic: &str, expected: Result<&str, PublishRefusal>| {
-            let route = identity(name).route(topic.as_bytes());
-            let device = route
-                .as_ref()
-                .map(|route| route.device().map_or("-", DeviceId::as_str));
-            assert_eq!(device.map_err(|r| *r), expected, "{name:?} on {topic}");
+            let source = identity(name).source(topic.as_bytes());
+            let device = source.as_ref().map(|s| s.device.as_str()).map_err(|r| *r);
+            assert_eq!(device, expected, "{name:?} on {topic}");
         };
         check("tag-7", "em/demo/tag-7/report", Ok("tag-7"));
         for (topic, reason) in [
@@ -361,23 +329,7 @@ mod tests {
         ] {
             check("tag-7", topic, Err(reason));
         }
-        assert_eq!(identity("tag-7").route(&[0xff, 0xfe]), Err(Topic));
-        // The app puts the login and the device into the topic; a device goes by its agency and itself, too.
-        check("phone", "owntracks/phone/tag-8", Ok("tag-8"));
-        check("phone", "owntracks/demo/tag-8", Ok("tag-8"));
-        check("phone", "owntracks/phone/tag-8/event", Ok("tag-8"));
-        check("phone", "owntracks/phone/tag-8/cmd", Err(Topic));
-        check("phone", "owntracks/phone/tag-9", Err(Other));
-        check("phone", "owntracks/demo/tag-7", Err(Other));
-        check("phone", "owntracks/tag-7/tag-7", Err(Other));
-        check("phone", "traccar/demo/positions", Err(Other));
-        check("gateway", "owntracks/demo/phone-1", Ok("phone-1"));
-        check("gateway", "owntracks/phone/tag-8", Ok("tag-8"));
-        check("gateway", "owntracks/other/phone-1", Err(Other));
-        check("gateway", "owntracks/demo/phone 1", Err(Topic));
-        check("gateway", "traccar/demo/positions", Ok("-"));
-        check("gateway", "traccar/other/positions", Err(Other));
-        check("gateway", "traccar/demo/events", Err(Topic));
+        assert_eq!(identity("tag-7").source(&[0xff, 0xfe]), Err(Topic));
         for nobody in ["o-1", "desk", "observer"] {
             check(nobody, "em/demo/tag-7/report", Err(Other));
         }

@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Sqlite as Database, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
-use super::writer::{self, JOBS_MAX, Job};
-use super::{Sqlite, code, failure};
+use crate::store::sql::{
+    Connection, Held, Job, Reads, Reopen, Side, Slot, Sql, queue, sqlite_code,
+};
 use crate::store::{StoreError, Writer};
 
 /// The schema, step by step; embedded, so that the binary needs no files.
@@ -100,49 +100,8 @@ fn open_error(name: &str, problem: impl Into<String>) -> StoreError {
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock, never read")] File);
 
-/// The writing connection: taken out for a transaction, put back when that ended well.
-pub(super) type Slot = Arc<Mutex<Option<SqliteConnection>>>;
-
-/// Where readers get their connections.
-#[derive(Debug, Clone)]
-pub(super) enum Reads {
-    /// Their own.
-    Pool(SqlitePool),
-    /// The writer's, between its transactions: a database in memory has only one.
-    Memory(Slot),
-}
-
-/// A connection that sees one state of the database until it is dropped.
-pub(super) enum Reading {
-    /// In a transaction of its own.
-    Pool(Transaction<'static, Database>),
-    /// While the writer waits.
-    Memory(OwnedMutexGuard<Option<SqliteConnection>>),
-}
-
-impl Reads {
-    /// Begins to read.
-    pub(super) async fn begin(&self) -> Result<Reading, StoreError> {
-        match self {
-            Self::Pool(pool) => pool.begin().await.map(Reading::Pool).map_err(failure),
-            Self::Memory(slot) => Ok(Reading::Memory(Arc::clone(slot).lock_owned().await)),
-        }
-    }
-}
-
-impl Reading {
-    /// The connection.
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        match self {
-            Self::Pool(transaction) => Ok(&mut *transaction),
-            // Empty where the writer was dropped in the middle of a transaction.
-            Self::Memory(slot) => slot.as_mut().ok_or(StoreError::Closed),
-        }
-    }
-}
-
 /// Opens a database and brings it up to date.
-pub(super) async fn open(settings: &Settings) -> Result<(Sqlite, Writer), StoreError> {
+pub(super) async fn open(settings: &Settings) -> Result<(Sql, Writer), StoreError> {
     let (store, side, queue) = opened(settings).await?;
     Ok((store, Writer(Box::pin(side.run(queue)))))
 }
@@ -150,8 +109,8 @@ pub(super) async fn open(settings: &Settings) -> Result<(Sqlite, Writer), StoreE
 /// The doors, the writer's side and the queue between them.
 pub(super) async fn opened(
     settings: &Settings,
-) -> Result<(Sqlite, writer::Side, mpsc::Receiver<Job>), StoreError> {
-    let lock = match &settings.file {
+) -> Result<(Sql, Side, mpsc::Receiver<Job>), StoreError> {
+    let held: Held = match &settings.file {
         Some(path) => {
             check_place(path)?;
             let lock = lock(path)?;
@@ -168,9 +127,9 @@ pub(super) async fn opened(
     check_content(settings, &mut connection).await?;
     migrate(settings, &mut connection).await?;
 
-    let slot: Slot = Arc::new(Mutex::new(Some(connection)));
+    let slot: Slot = Arc::new(Mutex::new(Some(Connection::Sqlite(connection))));
     let reads = match &settings.file {
-        Some(path) => Reads::Pool(
+        Some(path) => Reads::Sqlite(
             SqlitePoolOptions::new()
                 .max_connections(READERS_MAX)
                 .test_before_acquire(false)
@@ -178,19 +137,14 @@ pub(super) async fn opened(
         ),
         None => Reads::Memory(Arc::clone(&slot)),
     };
-    let (jobs, queue) = mpsc::channel(JOBS_MAX);
-    let side = writer::Side {
+    let (jobs, queue) = queue();
+    let side = Side {
         slot,
         reads: reads.clone(),
-        reopen: settings.file.is_some().then_some(options),
-        lock: lock.clone(),
+        reopen: settings.file.is_some().then_some(Reopen::Sqlite(options)),
+        held: held.clone(),
     };
-    let store = Sqlite {
-        jobs,
-        reads,
-        packing: Mutex::new(()),
-        _lock: lock,
-    };
+    let store = Sql::new(jobs, reads, held);
     Ok((store, side, queue))
 }
 
@@ -350,7 +304,7 @@ fn unwritable(folder: &Path, error: &io::Error) -> String {
 /// What a refusal of SQLite at the door means. Its own words are added only where we have none.
 fn not_opened(settings: &Settings, error: sqlx::Error) -> StoreError {
     let name = settings.name();
-    match code(&error) {
+    match sqlite_code(&error) {
         Some(26) => open_error(&name, "it is not a database; name another file"),
         Some(11) => open_error(&name, "it is a damaged database; restore it from a backup"),
         // The file itself was looked at before: it is the folder that takes no log beside it.

@@ -1,16 +1,19 @@
 //! A full disk, stood in for by a limit on the number of pages; and what the transaction's guards do inside.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use super::open::{Settings, open, opened};
-use super::*;
 use crate::model::event::Event;
-use crate::model::time::{Span, Window};
-use crate::store::{Entry, ONLY_PARTITION, Retention};
+use crate::model::time::{Span, Timestamp, Window};
+use crate::store::sql::{Connection, Sql, Statement, query, sqlite_code};
+use crate::store::{
+    Batch, Entry, ONLY_PARTITION, Retention, Settled, Settlement, Store as _, StoreError,
+};
 
-async fn limited(file: Option<&Path>, max_pages: Option<u32>) -> (Sqlite, JoinSet<()>) {
+async fn limited(file: Option<&Path>, max_pages: Option<u32>) -> (Sql, JoinSet<()>) {
     let settings = Settings {
         file: file.map(Path::to_owned),
         max_pages,
@@ -47,13 +50,13 @@ fn batch(epoch: u64, after: u64, entries: u64) -> Arc<Batch> {
 }
 
 /// Commits until the disk is full; answers the last stored position.
-async fn fill(store: &Sqlite, epoch: u64) -> u64 {
+async fn fill(store: &Sql, epoch: u64) -> u64 {
     let mut cursor = 0;
     loop {
         match store.commit(batch(epoch, cursor, 500)).await {
             Ok(_) => cursor += 500,
             Err(StoreError::Passing(error)) => {
-                assert_eq!(code(&error), Some(13), "{error}");
+                assert_eq!(sqlite_code(&error), Some(13), "{error}");
                 return cursor;
             }
             Err(error) => panic!("only a full disk was expected: {error}"),
@@ -90,7 +93,7 @@ async fn a_full_disk_passes_and_nothing_is_stored_meanwhile() {
 }
 
 /// The file without the limit, once the writer before has let it go.
-async fn reopened(file: &Path) -> (Sqlite, JoinSet<()>) {
+async fn reopened(file: &Path) -> (Sql, JoinSet<()>) {
     loop {
         let settings = Settings {
             file: Some(file.to_owned()),
@@ -120,8 +123,8 @@ async fn a_job_that_fails_does_not_fail_its_neighbours() {
     };
     // The jobs wait before the writer begins, so that they are one group.
     let insert = |id: i64, owner: &'static str| {
-        const INSERT: &str = "INSERT INTO partition (id, owner, epoch, cursor, floor, packed) VALUES (?, ?, 1, 0, 0, 0)";
-        insert::Statement::new(INSERT, |values| {
+        const INSERT: &str = "INSERT INTO partition (id, owner, epoch, cursor, floor, packed) VALUES ($1, $2, 1, 0, 0, 0)";
+        Statement::new(INSERT, |values| {
             values.number(id);
             values.text(owner);
         })
@@ -142,9 +145,9 @@ async fn a_job_that_fails_does_not_fail_its_neighbours() {
     assert_eq!((first.unwrap(), last.unwrap()), (2, 1));
     let error = broken.unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
-    let mut reading = store.reads.begin().await.unwrap();
-    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM partition ORDER BY id")
-        .fetch_all(reading.connection().unwrap())
+    let mut reading = store.reads.engine().await.unwrap();
+    let ids: Vec<i64> = query("SELECT id FROM partition ORDER BY id")
+        .scalars(reading.connection().unwrap())
         .await
         .unwrap();
     assert_eq!(ids, [1, 2, 4], "the first half of the broken job is undone");
@@ -160,7 +163,9 @@ async fn the_writer_syncs_every_commit_to_a_write_ahead_log() {
     };
     let side = opened(&settings).await.unwrap().1;
     let mut slot = side.slot.lock().await;
-    let connection = slot.as_mut().unwrap();
+    let Some(Connection::Sqlite(connection)) = slot.as_mut() else {
+        panic!("the writer has its connection");
+    };
     let mut check = async |sql: &'static str, expected: &str| {
         let found: String = sqlx::query_scalar(sql)
             .fetch_one(&mut *connection)

@@ -5,8 +5,8 @@
 
 use sqlx::FromRow;
 
-use super::failure;
-use super::open::Reading;
+use super::connection::{Reading, query};
+use super::text::Text;
 use crate::model::alert::{Rule, Severity, Status};
 use crate::model::command::HandlingState;
 use crate::model::fix::{Fix, Source};
@@ -47,50 +47,50 @@ macro_rules! list {
         concat!(
             "SELECT alert.body AS alert, handling.body AS handling, alert.opened_at FROM ",
             $from,
-            " AND (?2 = '' OR instr(?2, ',' || handling.state || ','))",
-            " AND (?3 = '' OR instr(?3, ',' || alert.status || ','))",
-            " AND (?4 = '' OR instr(?4, ',' || alert.severity || ','))",
-            " AND (?5 IS NULL OR alert.rule = ?5)",
-            " AND (?6 IS NULL OR alert.wearer = ?6)",
-            " AND (?7 IS NULL OR alert.decided_at >= ?7)",
+            " AND ($2 = '' OR {instr;strpos}($2, ',' || handling.state || ',') > 0)",
+            " AND ($3 = '' OR {instr;strpos}($3, ',' || alert.status || ',') > 0)",
+            " AND ($4 = '' OR {instr;strpos}($4, ',' || alert.severity || ',') > 0)",
+            " AND ($5 IS NULL OR alert.rule = $5)",
+            " AND ($6 IS NULL OR alert.wearer = $6)",
+            " AND ($7 IS NULL OR alert.decided_at >= $7)",
             " AND ",
             $opened_at,
-            " <= ?8 AND (",
+            " <= $8 AND (",
             $opened_at,
-            " < ?8 OR ",
+            " < $8 OR ",
             $id,
-            " > ?9) ORDER BY ",
+            " > $9) ORDER BY ",
             $opened_at,
             " DESC, ",
             $id,
-            " LIMIT ?10"
+            " LIMIT $10"
         )
     };
 }
 
 /// Along the short index of what is not closed: the queue.
-const UNCLOSED: &str = list!(
-    "handling CROSS JOIN alert ON alert.agency = handling.agency AND alert.id = handling.alert \
-     WHERE handling.agency = ?1 AND handling.state <> 'closed'",
+static UNCLOSED: Text = Text::new(list!(
+    "handling {CROSS JOIN; JOIN} alert ON alert.agency = handling.agency AND alert.id = handling.alert \
+     WHERE handling.agency = $1 AND handling.state <> 'closed'",
     "handling.opened_at",
     "handling.alert"
-);
+));
 
 /// Along the index of one wearer's alerts.
-const OF_WEARER: &str = list!(
-    "alert CROSS JOIN handling ON handling.agency = alert.agency AND handling.alert = alert.id \
-     WHERE alert.agency = ?1 AND alert.wearer = ?6",
+static OF_WEARER: Text = Text::new(list!(
+    "alert {CROSS JOIN; JOIN} handling ON handling.agency = alert.agency AND handling.alert = alert.id \
+     WHERE alert.agency = $1 AND alert.wearer = $6",
     "alert.opened_at",
     "alert.id"
-);
+));
 
 /// Along the index of all alerts.
-const ALL: &str = list!(
-    "alert CROSS JOIN handling ON handling.agency = alert.agency AND handling.alert = alert.id \
-     WHERE alert.agency = ?1",
+static ALL: Text = Text::new(list!(
+    "alert {CROSS JOIN; JOIN} handling ON handling.agency = alert.agency AND handling.alert = alert.id \
+     WHERE alert.agency = $1",
     "alert.opened_at",
     "alert.id"
-);
+));
 
 /// Words between commas, so that none is found within another.
 fn set<T: Copy>(words: &[T], name: impl Fn(T) -> &'static str) -> String {
@@ -106,16 +106,16 @@ pub(super) async fn alerts(
     filter: &AlertFilter,
 ) -> Result<Vec<QueueItem>, StoreError> {
     let closed = filter.handling.is_empty() || filter.handling.contains(&HandlingState::Closed);
-    let sql = match (&filter.wearer, closed) {
-        (Some(_), _) => OF_WEARER,
-        (None, true) => ALL,
-        (None, false) => UNCLOSED,
+    let sql: &Text = match (&filter.wearer, closed) {
+        (Some(_), _) => &OF_WEARER,
+        (None, true) => &ALL,
+        (None, false) => &UNCLOSED,
     };
     let (after_time, after_id) = match filter.after {
         Some((opened_at, id)) => (opened_at.as_millis(), id.to_string()),
         None => (i64::MAX, String::new()),
     };
-    let rows: Vec<ItemRow> = sqlx::query_as(sql)
+    let rows: Vec<ItemRow> = query(sql)
         .bind(agency.as_str())
         .bind(set(&filter.handling, HandlingState::name))
         .bind(set(&filter.status, Status::name))
@@ -127,8 +127,7 @@ pub(super) async fn alerts(
         .bind(after_id)
         .bind(filter.limit)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.iter().map(ItemRow::item).collect()
 }
 
@@ -140,29 +139,26 @@ pub(super) async fn alert(
 ) -> Result<Option<AlertHistory>, StoreError> {
     const ITEM: &str = "SELECT alert.body AS alert, handling.body AS handling, alert.opened_at FROM alert \
         JOIN handling ON handling.agency = alert.agency AND handling.alert = alert.id \
-        WHERE alert.agency = ? AND alert.id = ?";
-    const REVISIONS: &str =
-        "SELECT body FROM alert_revision WHERE agency = ? AND alert = ? ORDER BY position, ordinal";
+        WHERE alert.agency = $1 AND alert.id = $2";
+    const REVISIONS: &str = "SELECT body FROM alert_revision WHERE agency = $1 AND alert = $2 ORDER BY position, ordinal";
     const ENTRIES: &str =
-        "SELECT body FROM handling_entry WHERE agency = ? AND alert = ? ORDER BY version";
+        "SELECT body FROM handling_entry WHERE agency = $1 AND alert = $2 ORDER BY version";
     let id = id.to_string();
-    let item: Option<ItemRow> = sqlx::query_as(ITEM)
+    let item: Option<ItemRow> = query(ITEM)
         .bind(agency.as_str())
         .bind(&id)
         .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let Some(item) = item else {
         return Ok(None);
     };
     let mut lists = Vec::new();
     for sql in [REVISIONS, ENTRIES] {
-        let bodies: Vec<String> = sqlx::query_scalar(sql)
+        let bodies: Vec<String> = query(sql)
             .bind(agency.as_str())
             .bind(&id)
-            .fetch_all(reading.connection()?)
-            .await
-            .map_err(failure)?;
+            .scalars(reading.connection()?)
+            .await?;
         lists.push(bodies);
     }
     let (entries, revisions) = (lists.pop(), lists.pop());
@@ -189,14 +185,13 @@ pub(super) async fn stream(
     limit: u32,
 ) -> Result<Vec<StreamItem>, StoreError> {
     const AFTER: &str =
-        "SELECT id, kind, body FROM stream WHERE agency = ? AND id > ? ORDER BY id LIMIT ?";
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(AFTER)
+        "SELECT id, kind, body FROM stream WHERE agency = $1 AND id > $2 ORDER BY id LIMIT $3";
+    let rows: Vec<(i64, String, String)> = query(AFTER)
         .bind(agency.as_str())
         .bind(bound(after))
         .bind(limit)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.into_iter()
         .map(|(id, kind, body)| {
             Ok(StreamItem {
@@ -215,13 +210,12 @@ pub(super) async fn stream_bounds(
     agency: &AgencyId,
 ) -> Result<(u64, u64), StoreError> {
     // Two questions, because one for both ends would read all that lies between.
-    const BOUNDS: &str = "SELECT coalesce((SELECT min(id) FROM stream WHERE agency = ?1), 0), \
-        coalesce((SELECT max(id) FROM stream WHERE agency = ?1), 0)";
-    let (oldest, newest): (i64, i64) = sqlx::query_as(BOUNDS)
+    const BOUNDS: &str = "SELECT coalesce((SELECT min(id) FROM stream WHERE agency = $1), 0), \
+        coalesce((SELECT max(id) FROM stream WHERE agency = $1), 0)";
+    let (oldest, newest): (i64, i64) = query(BOUNDS)
         .bind(agency.as_str())
         .fetch_one(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     Ok((count(oldest)?, count(newest)?))
 }
 
@@ -231,15 +225,15 @@ struct SeenRow {
     wearer: Option<String>,
     contact_at: i64,
     reported_at: i64,
-    lat: Option<i32>,
-    lon: Option<i32>,
+    lat: Option<i64>,
+    lon: Option<i64>,
     accuracy_m: Option<f64>,
-    accuracy_defaulted: Option<bool>,
+    accuracy_defaulted: Option<i64>,
     source: Option<String>,
     taken_at: Option<i64>,
     received_at: Option<i64>,
-    battery: Option<u8>,
-    charging: Option<bool>,
+    battery: Option<i64>,
+    charging: Option<i64>,
     strap: Option<String>,
     case_state: Option<String>,
 }
@@ -252,9 +246,12 @@ impl SeenRow {
             return Ok(None);
         };
         Ok(Some(Fix {
-            place: Place { lat, lon },
+            place: Place {
+                lat: degrees(lat)?,
+                lon: degrees(lon)?,
+            },
             accuracy: word("a fix", Metres::new(accuracy))?,
-            accuracy_defaulted: self.accuracy_defaulted.unwrap_or_default(),
+            accuracy_defaulted: self.accuracy_defaulted == Some(1),
             source: word("a fix", Source::parse(source))?,
             taken_at: time(self.taken_at.unwrap_or(i64::MAX))?,
             received_at: time(self.received_at.unwrap_or(i64::MAX))?,
@@ -269,12 +266,18 @@ impl SeenRow {
             contact_at: time(self.contact_at)?,
             reported_at: time(self.reported_at)?,
             fix: self.fix()?,
-            battery: self.battery.and_then(Percent::new),
-            charging: self.charging,
+            battery: self
+                .battery
+                .and_then(|battery| Percent::new(u8::try_from(battery).ok()?)),
+            charging: self.charging.map(|flag| flag != 0),
             strap: self.strap.as_deref().map(strap).transpose()?,
             case: self.case_state.as_deref().map(case).transpose()?,
         })
     }
+}
+
+fn degrees(column: i64) -> Result<i32, StoreError> {
+    i32::try_from(column).map_err(|_range| damaged("a place", "it is not within 32 bits"))
 }
 
 /// Devices as last seen.
@@ -285,14 +288,13 @@ pub(super) async fn last_seen(
     limit: u32,
 ) -> Result<Vec<LastSeen>, StoreError> {
     const AFTER: &str =
-        "SELECT * FROM last_seen WHERE agency = ? AND device > ? ORDER BY device LIMIT ?";
-    let rows: Vec<SeenRow> = sqlx::query_as(AFTER)
+        "SELECT * FROM last_seen WHERE agency = $1 AND device > $2 ORDER BY device LIMIT $3";
+    let rows: Vec<SeenRow> = query(AFTER)
         .bind(agency.as_str())
         .bind(after.map_or("", DeviceId::as_str))
         .bind(limit)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.iter().map(|row| row.seen(agency)).collect()
 }
 
@@ -314,12 +316,11 @@ pub(super) async fn unreadable(
 ) -> Result<Vec<(u64, Quarantined)>, StoreError> {
     const NEWEST: &str = "SELECT quarantine.*, total FROM quarantine_count JOIN quarantine ON quarantine.id = \
         (SELECT max(id) FROM quarantine WHERE agency = quarantine_count.agency AND device = quarantine_count.device) \
-        WHERE quarantine_count.agency = ? ORDER BY quarantine_count.device";
-    let rows: Vec<UnreadableRow> = sqlx::query_as(NEWEST)
+        WHERE quarantine_count.agency = $1 ORDER BY quarantine_count.device";
+    let rows: Vec<UnreadableRow> = query(NEWEST)
         .bind(agency.as_str())
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.into_iter()
         .map(|row| {
             let known = !row.device.is_empty();
@@ -342,12 +343,11 @@ pub(super) async fn session(
     reading: &mut Reading,
     secret_sha256: &[u8; 32],
 ) -> Result<Option<Session>, StoreError> {
-    const FIND: &str = "SELECT token, opened_at, expires_at FROM session WHERE secret = ?";
-    let row: Option<(String, i64, i64)> = sqlx::query_as(FIND)
+    const FIND: &str = "SELECT token, opened_at, expires_at FROM session WHERE secret = $1";
+    let row: Option<(String, i64, i64)> = query(FIND)
         .bind(secret_sha256.as_slice())
         .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     row.map(|(token, opened_at, expires_at)| {
         Ok(Session {
             secret_sha256: *secret_sha256,

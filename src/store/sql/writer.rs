@@ -2,34 +2,35 @@
 //!
 //! So nobody waits for more than the transaction under way and their own. Each job has a savepoint: one that can't be
 //! stored is undone alone. When the transaction itself fails, nobody is told that anything is stored. When this future
-//! is dropped in the middle, its connection goes with it and SQLite rolls back; a COMMIT that was under way may still
+//! is dropped in the middle, its connection goes with it and the database rolls back; a COMMIT that was under way may still
 //! have been stored, as after any lost reply. Deliberately absent: retries; they are for the caller, who knows whether
 //! the batch is still wanted.
 
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::{mpsc, oneshot};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::commit::Work;
+use super::connection::{Connection, Source, query};
 use super::insert::{Statement, run_all};
-use super::open::{Lock, Reads, Slot};
-use super::{Sqlite, alerts, failure, outbox, recovery};
+use super::text::Text;
+use super::{Held, Reads, Sql, alerts, failure, outbox, recovery};
 use crate::model::command::Decision;
-use crate::store::{Attempted, Climb, Committed, Decided, Lease, OutboxRow, StoreError};
+use crate::store::{Attempted, Climb, Committed, Decided, Lease, OutboxRow, StoreError, postgres};
 
 /// Jobs that may wait. Beyond, callers wait for a place.
-pub(super) const JOBS_MAX: usize = 256;
+const JOBS_MAX: usize = 256;
 
 /// Jobs in one transaction: at about 100 µs a decision, a full one takes few milliseconds.
 const GROUP_MAX: usize = 64;
 
 /// Where the answer to a job goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Something to be written.
-pub(super) enum Job {
+pub(in crate::store) enum Job {
     /// A new owner of a partition; answers its epoch.
     TakeOver {
         partition: u32,
@@ -65,10 +66,13 @@ pub(super) enum Job {
     },
 }
 
+/// SQLite would find out too late that somebody else writes.
+static BEGIN: Text = Text::new("BEGIN{ IMMEDIATE;}");
+
 /// Tells the caller, once it is known whether the transaction is stored.
 type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-impl Sqlite {
+impl Sql {
     /// Hands a job to the writer and waits for its answer.
     pub(super) async fn ask<T>(
         &self,
@@ -83,7 +87,10 @@ impl Sqlite {
     }
 
     /// Writes statements that depend on nothing.
-    pub(super) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn write(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<u64, StoreError> {
         if statements.is_empty() {
             return Ok(0);
         }
@@ -91,32 +98,56 @@ impl Sqlite {
     }
 }
 
+/// The writing connection: taken out for a transaction, put back when that ended well.
+pub(in crate::store) type Slot = Arc<Mutex<Option<Connection>>>;
+
+/// The doors' end of the queue, and the writer's.
+pub(in crate::store) fn queue() -> (mpsc::Sender<Job>, mpsc::Receiver<Job>) {
+    mpsc::channel(JOBS_MAX)
+}
+
+/// How to connect again after trouble.
+#[derive(Debug)]
+pub(in crate::store) enum Reopen {
+    Sqlite(SqliteConnectOptions),
+    Postgres(postgres::Writing),
+}
+
+impl Reopen {
+    async fn connect(&self) -> Result<Connection, StoreError> {
+        match self {
+            Self::Sqlite(options) => {
+                let connection = options.connect().await;
+                connection.map(Connection::Sqlite).map_err(failure)
+            }
+            Self::Postgres(writing) => writing.connect().await.map(Connection::Postgres),
+        }
+    }
+}
+
 /// What the writer works with.
-pub(super) struct Side {
-    pub(super) slot: Slot,
-    /// The readers' connections; closed before the writer's, so that the last one folds its log into the file.
-    pub(super) reads: Reads,
+pub(in crate::store) struct Side {
+    pub(in crate::store) slot: Slot,
+    /// The readers' connections; closed before the writer's, so that the last one folds SQLite's log into the file.
+    pub(in crate::store) reads: Reads,
     /// How to connect again after trouble; none where the database is gone with its connection.
-    pub(super) reopen: Option<SqliteConnectOptions>,
+    pub(in crate::store) reopen: Option<Reopen>,
     /// Held until the last transaction has ended.
-    pub(super) lock: Option<Arc<Lock>>,
+    pub(in crate::store) held: Held,
 }
 
 impl Side {
     /// Writes until all handles of the store have been dropped.
-    pub(super) async fn run(self, mut queue: mpsc::Receiver<Job>) {
+    pub(in crate::store) async fn run(self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
         while queue.recv_many(&mut jobs, GROUP_MAX).await > 0 {
             self.group(std::mem::take(&mut jobs)).await;
         }
-        if let Reads::Pool(pool) = &self.reads {
-            pool.close().await;
-        }
+        self.reads.close().await;
         if let Some(connection) = self.slot.lock().await.take() {
-            // Where it can't be closed in order, the next start recovers the log.
-            drop(connection.close().await);
+            connection.close().await;
         }
-        drop(self.lock);
+        drop(self.held);
     }
 
     /// Writes a group of jobs in one transaction and answers them.
@@ -125,7 +156,7 @@ impl Side {
         // Taken out, so that a future dropped in the middle takes an unfinished transaction with it.
         let connection = match (slot.take(), &self.reopen) {
             (Some(connection), _) => Ok(connection),
-            (None, Some(options)) => options.connect().await.map_err(failure),
+            (None, Some(reopen)) => reopen.connect().await,
             (None, None) => Err(StoreError::Closed),
         };
         let mut connection = match connection {
@@ -138,8 +169,7 @@ impl Side {
             *slot = Some(connection);
         } else if self.reopen.is_none() {
             // SQLite may have rolled back by itself; then there is nothing left to do.
-            let undone = sqlx::query("ROLLBACK").execute(&mut connection).await;
-            drop(undone);
+            drop(run(&mut connection, "ROLLBACK").await);
             *slot = Some(connection);
         }
         for tell in tells {
@@ -150,12 +180,12 @@ impl Side {
 
 /// All jobs between BEGIN and COMMIT.
 async fn transaction(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     jobs: Vec<Job>,
     tells: &mut Vec<Tell>,
 ) -> Result<(), StoreError> {
     let mut jobs = jobs.into_iter();
-    let mut outcome = run(connection, "BEGIN IMMEDIATE").await;
+    let mut outcome = run(connection, &BEGIN).await;
     while outcome.is_ok()
         && let Some(job) = jobs.next()
     {
@@ -170,19 +200,15 @@ async fn transaction(
     outcome
 }
 
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
-    sqlx::query(sql)
-        .execute(connection)
-        .await
-        .map(|_done| ())
-        .map_err(failure)
+async fn run(connection: &mut Connection, source: impl Into<Source>) -> Result<(), StoreError> {
+    query(source).execute(connection).await.map(|_changed| ())
 }
 
 impl Job {
     /// Writes one job and keeps what is to be told. An error is one of the whole transaction.
     async fn write(
         self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         tells: &mut Vec<Tell>,
     ) -> Result<(), StoreError> {
         if let Err(error) = run(connection, "SAVEPOINT job").await {
@@ -241,7 +267,7 @@ impl Job {
 
 /// Ends a job's savepoint: passing trouble ends the transaction, any other error undoes this job alone.
 async fn finish<T: Send + 'static>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     done: Result<T, StoreError>,
     reply: Reply<T>,
     tells: &mut Vec<Tell>,

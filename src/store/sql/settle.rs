@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: growth (see `growth`) and notifications (see `outbox`).
 
-use super::Sqlite;
+use super::Sql;
 use super::insert::{Insert, Statement};
 use crate::model::id::WearerId;
 use crate::store::rows::{case_word, strap_word};
@@ -10,7 +10,7 @@ use crate::store::{LastSeen, Session, Settled, StoreError};
 
 static LAST_SEEN: Insert = Insert::new(
     "INSERT INTO last_seen (agency, device, wearer, contact_at, reported_at, lat, lon, accuracy_m, accuracy_defaulted, \
-     source, taken_at, received_at, battery, charging, strap, case_state) VALUES",
+     source, taken_at, received_at, battery, charging, strap, case_state)",
     16,
     "ON CONFLICT (agency, device) DO UPDATE SET wearer = excluded.wearer, contact_at = excluded.contact_at, \
      reported_at = excluded.reported_at, lat = excluded.lat, lon = excluded.lon, accuracy_m = excluded.accuracy_m, \
@@ -28,7 +28,7 @@ pub(super) fn written(rows: u64) -> Settled {
 }
 
 /// Devices as last seen.
-pub(super) async fn sightings(store: &Sqlite, seen: &[LastSeen]) -> Result<Settled, StoreError> {
+pub(super) async fn sightings(store: &Sql, seen: &[LastSeen]) -> Result<Settled, StoreError> {
     let statements = LAST_SEEN.rows(seen, |seen, values| {
         let fix = seen.fix.as_ref();
         values.text(seen.agency.as_str());
@@ -52,10 +52,10 @@ pub(super) async fn sightings(store: &Sqlite, seen: &[LastSeen]) -> Result<Settl
 }
 
 /// A page session begins; those that have ended by then are removed.
-pub(super) async fn session(store: &Sqlite, session: &Session) -> Result<Settled, StoreError> {
-    const BEGIN: &str = "INSERT INTO session (secret, token, opened_at, expires_at) VALUES (?, ?, ?, ?) \
+pub(super) async fn session(store: &Sql, session: &Session) -> Result<Settled, StoreError> {
+    const BEGIN: &str = "INSERT INTO session (secret, token, opened_at, expires_at) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (secret) DO UPDATE SET token = excluded.token, expires_at = excluded.expires_at";
-    const EXPIRED: &str = "DELETE FROM session WHERE expires_at <= ?";
+    const EXPIRED: &str = "DELETE FROM session WHERE expires_at <= $1";
     let begin = Statement::new(BEGIN, |values| {
         values.bytes(&session.secret_sha256);
         values.text(&session.token);
@@ -70,10 +70,10 @@ pub(super) async fn session(store: &Sqlite, session: &Session) -> Result<Settled
 
 /// A page session ends.
 pub(super) async fn session_end(
-    store: &Sqlite,
+    store: &Sql,
     secret_sha256: &[u8; 32],
 ) -> Result<Settled, StoreError> {
-    let end = Statement::new("DELETE FROM session WHERE secret = ?", |values| {
+    let end = Statement::new("DELETE FROM session WHERE secret = $1", |values| {
         values.bytes(secret_sha256);
     });
     store.write(vec![end]).await.map(|rows| Settled {

@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 
-use super::insert::{Insert, Statement, Values, run_all};
-use super::open::Reading;
-use super::{Sqlite, alerts, failure};
+use super::connection::{Connection, Reading, query};
+use super::insert::{Insert, Statement, run_all};
+use super::text::Text;
+use super::value::Values;
+use super::{Sql, alerts};
 use crate::model::id::{AgencyId, AlertId};
 use crate::model::time::Timestamp;
 use crate::store::rows::{
@@ -25,7 +26,7 @@ use crate::store::{
 
 static OUTBOX: Insert = Insert::new(
     "INSERT INTO outbox (agency, target_kind, target, channel, key, alert, revision, priority, payload, created_at, \
-     next_at, expires_at, state, attempts, routed) VALUES",
+     next_at, expires_at, state, attempts, routed)",
     15,
     // A key that is there already has been queued before.
     "ON CONFLICT DO NOTHING",
@@ -108,35 +109,36 @@ impl Row {
 /// Which rows a lease takes. Bound: channel, when those queued are due, what time it is, how many.
 macro_rules! due {
     () => {
-        "SELECT id FROM outbox INDEXED BY outbox_open WHERE channel = ?1 AND state IN ('queued', 'sending') \
-         AND next_at <= max(?2, ?3) AND next_at <= iif(state = 'queued', ?2, ?3) ORDER BY priority DESC, id LIMIT ?4"
+        "SELECT id FROM outbox {INDEXED BY outbox_open;} WHERE channel = $1 AND state IN ('queued', 'sending') \
+         AND next_at <= {max;greatest}($2, $3) AND next_at <= CASE WHEN state = 'queued' THEN $2 ELSE $3 END ORDER BY priority DESC, id LIMIT $4"
     };
 }
 
+static DUE: Text = Text::new(due!());
+
 /// Whether a lease would take anything.
 pub(super) async fn is_due(reading: &mut Reading, lease: &Lease) -> Result<bool, StoreError> {
-    let found: Option<i64> = sqlx::query_scalar(due!())
+    let found: Option<i64> = query(&DUE)
         .bind(&lease.channel)
         .bind(lease.due_by.as_millis())
         .bind(lease.now.as_millis())
         .bind(lease.limit.min(1))
-        .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .scalar(reading.connection()?)
+        .await?;
     Ok(found.is_some())
 }
 
 /// Takes what is due.
 pub(super) async fn lease(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     lease: &Lease,
 ) -> Result<Vec<OutboxRow>, StoreError> {
-    const TAKE: &str = concat!(
-        "UPDATE outbox SET state = 'sending', owner = ?5, next_at = ?6 WHERE id IN (",
+    static TAKE: Text = Text::new(concat!(
+        "UPDATE outbox SET state = 'sending', owner = $5, next_at = $6 WHERE id IN (",
         due!(),
         ") RETURNING *"
-    );
-    let rows: Vec<Row> = sqlx::query_as(TAKE)
+    ));
+    let rows: Vec<Row> = query(&TAKE)
         .bind(&lease.channel)
         .bind(lease.due_by.as_millis())
         .bind(lease.now.as_millis())
@@ -144,8 +146,7 @@ pub(super) async fn lease(
         .bind(&lease.owner)
         .bind(lease.until.as_millis())
         .fetch_all(connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     let rows: Result<Vec<OutboxRow>, _> = rows.into_iter().map(Row::read).collect();
     let mut rows = rows?;
     rows.sort_by_key(|row| (u8::MAX - row.notification.priority, row.id));
@@ -154,18 +155,17 @@ pub(super) async fn lease(
 
 /// What an attempt means; says how many notifications it changed.
 pub(super) async fn attempted(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     attempted: &Attempted,
 ) -> Result<u64, StoreError> {
-    const OURS: &str = "SELECT * FROM outbox WHERE id = ?1 AND ((state = 'sending' AND owner = ?2) \
-        OR (?3 = 'accepted' AND state IN ('queued', 'sending')))";
-    let ours: Option<Row> = sqlx::query_as(OURS)
+    const OURS: &str = "SELECT * FROM outbox WHERE id = $1 AND ((state = 'sending' AND owner = $2) \
+        OR ($3 = 'accepted' AND state IN ('queued', 'sending')))";
+    let ours: Option<Row> = query(OURS)
         .bind(stored(attempted.id)?)
         .bind(&attempted.owner)
         .bind(attempted.outcome.name())
         .fetch_optional(&mut *connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     let Some(row) = ours else {
         return Ok(0);
     };
@@ -179,8 +179,7 @@ pub(super) async fn attempted(
 }
 
 fn record(row: &Row, attempted: &Attempted) -> Statement {
-    const RECORD: &str =
-        "INSERT INTO outbox_attempt (outbox, number, at, outcome, reason) VALUES (?, ?, ?, ?, ?)";
+    const RECORD: &str = "INSERT INTO outbox_attempt (outbox, number, at, outcome, reason) VALUES ($1, $2, $3, $4, $5)";
     Statement::new(RECORD, |values| {
         values.number(row.id);
         values.number(row.attempts + 1);
@@ -191,8 +190,8 @@ fn record(row: &Row, attempted: &Attempted) -> Statement {
 }
 
 fn settled(row: &Row, attempted: &Attempted) -> Statement {
-    const SETTLE: &str = "UPDATE outbox SET state = ?1, attempts = attempts + 1, next_at = coalesce(?2, next_at), \
-        settled_at = ?3, owner = NULL WHERE id = ?4";
+    const SETTLE: &str = "UPDATE outbox SET state = $1, attempts = attempts + 1, next_at = coalesce($2, next_at), \
+        settled_at = $3, owner = NULL WHERE id = $4";
     let ended = (!attempted.state.is_open()).then(|| attempted.at.as_millis());
     Statement::new(SETTLE, |values| {
         values.text(attempted.state.name());
@@ -204,11 +203,12 @@ fn settled(row: &Row, attempted: &Attempted) -> Statement {
 
 /// Nobody could be told: whoever comes next is told at once.
 fn hurry(row: &Row, at: Timestamp) -> Option<Statement> {
-    const HURRY: &str =
-        "UPDATE ladder SET due_at = min(due_at, ?1) WHERE agency = ?2 AND alert = ?3";
+    static HURRY: Text = Text::new(
+        "UPDATE ladder SET due_at = {min;least}(due_at, $1) WHERE agency = $2 AND alert = $3",
+    );
     let alert = row.alert.as_deref()?;
     (row.target_kind == "officer").then(|| {
-        Statement::new(HURRY, |values| {
+        Statement::new(&HURRY, |values| {
             values.number(at.as_millis());
             values.text(&row.agency);
             values.text(alert);
@@ -223,9 +223,9 @@ pub(super) fn route(
     ladder: Option<&LadderRow>,
 ) -> Result<Vec<Statement>, StoreError> {
     // One that has been routed once has had its ladder; it may be done with already.
-    const ARM: &str = "INSERT INTO ladder (agency, alert, step, due_at, plan) SELECT ?1, ?2, ?3, ?4, ?5 \
-        WHERE EXISTS (SELECT 1 FROM outbox WHERE id = ?6 AND routed = 0) ON CONFLICT DO NOTHING";
-    const ROUTED: &str = "UPDATE outbox SET routed = 1 WHERE id = ?";
+    const ARM: &str = "INSERT INTO ladder (agency, alert, step, due_at, plan) SELECT $1, $2, $3, $4, $5 \
+        WHERE EXISTS (SELECT 1 FROM outbox WHERE id = $6 AND routed = 0) ON CONFLICT DO NOTHING";
+    const ROUTED: &str = "UPDATE outbox SET routed = 1 WHERE id = $1";
     let id = stored(id)?;
     let mut statements = queue(notifications);
     statements.extend(ladder.map(|ladder| {
@@ -244,7 +244,7 @@ pub(super) fn route(
 
 /// A person has acted through a notification; expired or not, it has reached them.
 pub(super) fn answered(id: u64, at: Timestamp) -> Result<Statement, StoreError> {
-    const ANSWER: &str = "UPDATE outbox SET state = 'answered', settled_at = ?1, owner = NULL WHERE id = ?2 AND state <> 'answered'";
+    const ANSWER: &str = "UPDATE outbox SET state = 'answered', settled_at = $1, owner = NULL WHERE id = $2 AND state <> 'answered'";
     let id = stored(id)?;
     Ok(Statement::new(ANSWER, |values| {
         values.number(at.as_millis());
@@ -260,9 +260,9 @@ pub(super) fn ladder(
     due_at: Option<Timestamp>,
 ) -> Statement {
     const LATER: &str =
-        "UPDATE ladder SET due_at = ?1 WHERE agency = ?2 AND alert = ?3 AND step = ?4";
+        "UPDATE ladder SET due_at = $1 WHERE agency = $2 AND alert = $3 AND step = $4";
     const DONE: &str =
-        "DELETE FROM ladder WHERE ?1 IS NULL AND agency = ?2 AND alert = ?3 AND step = ?4";
+        "DELETE FROM ladder WHERE $1 IS NULL AND agency = $2 AND alert = $3 AND step = $4";
     Statement::new(if due_at.is_some() { LATER } else { DONE }, |values| {
         values.maybe_number(due_at.map(Timestamp::as_millis));
         values.text(agency.as_str());
@@ -273,13 +273,12 @@ pub(super) fn ladder(
 
 /// A step of a ladder.
 pub(super) async fn climb(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     climb: &Climb,
 ) -> Result<Decided, StoreError> {
-    const TELL: &str =
-        "INSERT INTO alert_told (agency, alert, officer) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-    const NEXT: &str = "UPDATE ladder SET step = ?1, due_at = ?2 WHERE agency = ?3 AND alert = ?4";
-    const DONE: &str = "DELETE FROM ladder WHERE agency = ? AND alert = ?";
+    const TELL: &str = "INSERT INTO alert_told (agency, alert, officer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    const NEXT: &str = "UPDATE ladder SET step = $1, due_at = $2 WHERE agency = $3 AND alert = $4";
+    const DONE: &str = "DELETE FROM ladder WHERE agency = $1 AND alert = $2";
     let decided = alerts::decide(&mut *connection, &climb.decision).await?;
     if !matches!(decided, Decided::Stored(_)) {
         return Ok(decided);
@@ -309,31 +308,30 @@ pub(super) async fn climb(
     Ok(decided)
 }
 
-impl Sqlite {
+impl Sql {
     /// Rows of a query that names one number.
     async fn outbox_rows(
         &self,
         sql: &'static str,
         number: i64,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let mut reading = self.reads.begin().await?;
-        let rows: Vec<Row> = sqlx::query_as(sql)
+        let mut reading = self.reads.page().await?;
+        let rows: Vec<Row> = query(sql)
             .bind(number)
             .fetch_all(reading.connection()?)
-            .await
-            .map_err(failure)?;
+            .await?;
         rows.into_iter().map(Row::read).collect()
     }
 
     /// Those whose other channels have no rows yet.
     pub(super) async fn unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        const UNROUTED: &str = "SELECT * FROM outbox WHERE routed = 0 ORDER BY id LIMIT ?";
+        const UNROUTED: &str = "SELECT * FROM outbox WHERE routed = 0 ORDER BY id LIMIT $1";
         self.outbox_rows(UNROUTED, limit.into()).await
     }
 
     /// One notification.
     pub(super) async fn notification(&self, id: u64) -> Result<Option<OutboxRow>, StoreError> {
-        const ONE: &str = "SELECT * FROM outbox WHERE id = ?";
+        const ONE: &str = "SELECT * FROM outbox WHERE id = $1";
         Ok(self.outbox_rows(ONE, stored(id)?).await?.pop())
     }
 }
@@ -352,22 +350,20 @@ pub(super) async fn deliveries(
     agency: &AgencyId,
     alert: AlertId,
 ) -> Result<Vec<Delivery>, StoreError> {
-    const ROWS: &str = "SELECT * FROM outbox WHERE agency = ? AND alert = ? ORDER BY id";
+    const ROWS: &str = "SELECT * FROM outbox WHERE agency = $1 AND alert = $2 ORDER BY id";
     const ATTEMPTS: &str = "SELECT outbox_attempt.* FROM outbox JOIN outbox_attempt ON outbox = id \
-        WHERE agency = ? AND alert = ? ORDER BY outbox, number";
+        WHERE agency = $1 AND alert = $2 ORDER BY outbox, number";
     let alert = alert.to_string();
-    let rows: Vec<Row> = sqlx::query_as(ROWS)
+    let rows: Vec<Row> = query(ROWS)
         .bind(agency.as_str())
         .bind(&alert)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
-    let found: Vec<AttemptRow> = sqlx::query_as(ATTEMPTS)
+        .await?;
+    let found: Vec<AttemptRow> = query(ATTEMPTS)
         .bind(agency.as_str())
         .bind(&alert)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let mut attempts: BTreeMap<i64, Vec<Attempt>> = BTreeMap::new();
     for row in found {
         let outcome: AttemptOutcome = attempt_outcome(&row.outcome)?;
@@ -389,10 +385,7 @@ pub(super) async fn deliveries(
 pub(super) async fn backlog(reading: &mut Reading) -> Result<Vec<Backlog>, StoreError> {
     const BACKLOG: &str = "SELECT channel, count(*), min(created_at) FROM outbox \
         WHERE state IN ('queued', 'sending') GROUP BY channel ORDER BY channel";
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(BACKLOG)
-        .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+    let rows: Vec<(String, i64, i64)> = query(BACKLOG).fetch_all(reading.connection()?).await?;
     rows.into_iter()
         .map(|(channel, waiting, oldest)| {
             Ok(Backlog {
@@ -409,15 +402,14 @@ pub(super) async fn dead_letters(
     reading: &mut Reading,
     since: Timestamp,
 ) -> Result<u64, StoreError> {
-    const DEAD: &str = "SELECT count(*) FROM outbox WHERE state = 'dead' AND settled_at >= ?1 AND NOT EXISTS \
+    const DEAD: &str = "SELECT count(*) FROM outbox WHERE state = 'dead' AND settled_at >= $1 AND NOT EXISTS \
         (SELECT 1 FROM handling WHERE handling.agency = outbox.agency AND handling.alert = outbox.alert \
         AND handling.state IN ('acknowledged', 'closed'))";
-    let found: i64 = sqlx::query_scalar(DEAD)
+    let found: Option<i64> = query(DEAD)
         .bind(since.as_millis())
-        .fetch_one(reading.connection()?)
-        .await
-        .map_err(failure)?;
-    count(found)
+        .scalar(reading.connection()?)
+        .await?;
+    count(found.unwrap_or_default())
 }
 
 /// Ladders whose next step is due.
@@ -426,14 +418,13 @@ pub(super) async fn ladders_due(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<LadderRow>, StoreError> {
-    const DUE: &str = "SELECT agency, alert, step, due_at, plan FROM ladder WHERE due_at <= ? \
-        ORDER BY due_at, agency, alert LIMIT ?";
-    let rows: Vec<(String, String, i64, i64, String)> = sqlx::query_as(DUE)
+    const DUE: &str = "SELECT agency, alert, step, due_at, plan FROM ladder WHERE due_at <= $1 \
+        ORDER BY due_at, agency, alert LIMIT $2";
+    let rows: Vec<(String, String, i64, i64, String)> = query(DUE)
         .bind(now.as_millis())
         .bind(limit)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.into_iter()
         .map(|(whose, alert, step, due_at, plan)| {
             Ok(LadderRow {

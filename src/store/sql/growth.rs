@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::TryStreamExt as _;
 use sqlx::FromRow;
 
+use super::Sql;
+use super::connection::{Reading, query};
 use super::insert::{Insert, Statement};
-use super::open::Reading;
-use super::{Sqlite, failure};
+use super::text::Text;
 use crate::model::effect::Outcome;
 use crate::model::id::{AgencyId, WearerId};
 use crate::model::time::Timestamp;
@@ -21,7 +21,10 @@ use crate::store::{Settled, StoreError, TrackPoint, TrackQuery};
 use crate::wire::block::{self, Record};
 
 /// Reports packed at a time. Ten minutes of ten thousand wearers are one part.
-const PACK_ROWS_MAX: i64 = 100_000;
+const PACK_ROWS_MAX: u64 = 100_000;
+
+/// Reports read from the log at a time.
+const PACK_ROWS_READ: i64 = 2_000;
 
 /// Bytes of reports packed at a time.
 const PACK_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -35,12 +38,12 @@ const BLOCKS_READ: u32 = 24;
 pub(super) const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 static BLOCK: Insert = Insert::new(
-    "INSERT INTO block (agency, wearer, hour, partition, last_position, last_now, reports, body) VALUES",
+    "INSERT INTO block (agency, wearer, hour, partition, last_position, last_now, reports, body)",
     8,
     // Joining makes a text of two blobs; its bytes are the same.
     "ON CONFLICT (agency, wearer, hour, partition) DO UPDATE SET last_position = excluded.last_position, \
-     last_now = excluded.last_now, reports = reports + excluded.reports, \
-     body = CAST(block.body || excluded.body AS BLOB)",
+     last_now = excluded.last_now, reports = block.reports + excluded.reports, \
+     body = {CAST(;}block.body || excluded.body{ AS BLOB);}",
 );
 
 #[derive(FromRow)]
@@ -78,12 +81,9 @@ struct Part {
 }
 
 /// Packs reports up to a position.
-pub(super) async fn pack(
-    store: &Sqlite,
-    partition: u32,
-    until: u64,
-) -> Result<Settled, StoreError> {
-    const PACKED: &str = "UPDATE partition SET packed = max(packed, ?1) WHERE id = ?2";
+pub(super) async fn pack(store: &Sql, partition: u32, until: u64) -> Result<Settled, StoreError> {
+    static PACKED: Text =
+        Text::new("UPDATE partition SET packed = {max;greatest}(packed, $1) WHERE id = $2");
     // One at a time: two would pack the same part.
     let _turn = store.packing.lock().await;
     let mut settled = Settled::default();
@@ -97,7 +97,7 @@ pub(super) async fn pack(
         for chunk in blocks.chunks(PACK_BLOCKS) {
             store.write(block_statements(partition, chunk)).await?;
         }
-        let packed = Statement::new(PACKED, |values| {
+        let packed = Statement::new(&PACKED, |values| {
             values.number(part.last);
             values.number(partition);
         });
@@ -107,16 +107,15 @@ pub(super) async fn pack(
     Ok(settled)
 }
 
-async fn next_part(store: &Sqlite, partition: u32, until: i64) -> Result<Option<Part>, StoreError> {
-    const STATE: &str = "SELECT packed, cursor FROM partition WHERE id = ?";
+async fn next_part(store: &Sql, partition: u32, until: i64) -> Result<Option<Part>, StoreError> {
+    const STATE: &str = "SELECT packed, cursor FROM partition WHERE id = $1";
     const LOG: &str = "SELECT position, now, agency, wearer, device, outcome, body FROM journal \
-        WHERE partition = ? AND position > ? AND position <= ? AND kind = 'report' ORDER BY position LIMIT ?";
-    let mut reading = store.reads.begin().await?;
-    let state: Option<(i64, i64)> = sqlx::query_as(STATE)
+        WHERE partition = $1 AND position > $2 AND position <= $3 AND kind = 'report' ORDER BY position LIMIT $4";
+    let mut reading = store.reads.engine().await?;
+    let state: Option<(i64, i64)> = query(STATE)
         .bind(partition)
         .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let (packed, cursor) = state.unwrap_or_default();
     let until = until.min(cursor);
     if packed >= until {
@@ -128,29 +127,33 @@ async fn next_part(store: &Sqlite, partition: u32, until: i64) -> Result<Option<
         last: packed,
     };
     let mut bytes = 0;
-    let mut rows = sqlx::query_as(LOG)
-        .bind(partition)
-        .bind(packed)
-        .bind(until)
-        .bind(PACK_ROWS_MAX)
-        .fetch(reading.connection()?);
-    while bytes < PACK_BYTES_MAX {
-        let row: Option<LogRow> = rows.try_next().await.map_err(failure)?;
-        let Some(mut row) = row else {
+    let mut page: Vec<LogRow> = Vec::new();
+    loop {
+        let end = page.last().map_or(packed, |row| row.position);
+        for mut row in page.drain(..) {
+            bytes += row.body.len();
+            part.reports += 1;
+            part.last = row.position;
+            let hour = row.now.div_euclid(MILLIS_PER_HOUR);
+            let wearer = row.wearer.take().unwrap_or_default();
+            let key = (row.agency.clone(), wearer, hour);
+            part.blocks.entry(key).or_default().push(row.record()?);
+        }
+        if bytes >= PACK_BYTES_MAX || part.reports >= PACK_ROWS_MAX {
             break;
-        };
-        bytes += row.body.len();
-        part.reports += 1;
-        part.last = row.position;
-        let hour = row.now.div_euclid(MILLIS_PER_HOUR);
-        let wearer = row.wearer.take().unwrap_or_default();
-        let key = (row.agency.clone(), wearer, hour);
-        part.blocks.entry(key).or_default().push(row.record()?);
-    }
-    drop(rows);
-    // A part that was not cut short reaches to the end; what follows its last report is none.
-    if bytes < PACK_BYTES_MAX && part.reports < PACK_ROWS_MAX.unsigned_abs() {
-        part.last = until;
+        }
+        page = query(LOG)
+            .bind(partition)
+            .bind(end)
+            .bind(until)
+            .bind(PACK_ROWS_READ)
+            .fetch_all(reading.connection()?)
+            .await?;
+        if page.is_empty() {
+            // It reaches to the end; what follows its last report is none.
+            part.last = until;
+            break;
+        }
     }
     Ok(Some(part))
 }
@@ -232,12 +235,12 @@ async fn packed_records(
     range: Range,
     found: &mut BTreeMap<u64, Record>,
 ) -> Result<(), StoreError> {
-    const BLOCKS: &str = "SELECT hour, body FROM block WHERE agency = ? AND wearer = ? AND hour >= ? AND hour <= ? \
-        AND last_position > ? ORDER BY hour LIMIT ?";
+    const BLOCKS: &str = "SELECT hour, body FROM block WHERE agency = $1 AND wearer = $2 AND hour >= $3 AND hour <= $4 \
+        AND last_position > $5 ORDER BY hour LIMIT $6";
     let mut hour = range.from.as_millis().div_euclid(MILLIS_PER_HOUR);
     let last = range.before.as_millis().div_euclid(MILLIS_PER_HOUR);
     while found.len() < range.limit {
-        let blocks: Vec<(i64, Vec<u8>)> = sqlx::query_as(BLOCKS)
+        let blocks: Vec<(i64, Vec<u8>)> = query(BLOCKS)
             .bind(agency.as_str())
             .bind(wearer.as_str())
             .bind(hour)
@@ -245,8 +248,7 @@ async fn packed_records(
             .bind(bound(range.after))
             .bind(BLOCKS_READ)
             .fetch_all(reading.connection()?)
-            .await
-            .map_err(failure)?;
+            .await?;
         let Some((newest, _)) = blocks.last() else {
             break;
         };
@@ -268,11 +270,13 @@ async fn unpacked_records(
     range: Range,
     found: &mut BTreeMap<u64, Record>,
 ) -> Result<(), StoreError> {
-    const TAIL: &str = "SELECT position, now, agency, wearer, device, outcome, body FROM partition CROSS JOIN journal \
-        ON journal.partition = partition.id AND journal.position > max(partition.packed, ?1) \
-        WHERE position <= ?2 AND kind = 'report' AND agency = ?3 AND wearer = ?4 AND now >= ?5 AND now < ?6 \
-        ORDER BY position LIMIT ?7";
-    let rows: Vec<LogRow> = sqlx::query_as(TAIL)
+    static TAIL: Text = Text::new(
+        "SELECT position, now, agency, wearer, device, outcome, body FROM partition {CROSS JOIN; JOIN} journal \
+        ON journal.partition = partition.id AND journal.position > {max;greatest}(partition.packed, $1) \
+        WHERE position <= $2 AND kind = 'report' AND agency = $3 AND wearer = $4 AND now >= $5 AND now < $6 \
+        ORDER BY position LIMIT $7",
+    );
+    let rows: Vec<LogRow> = query(&TAIL)
         .bind(bound(range.after))
         .bind(bound(range.until))
         .bind(agency.as_str())
@@ -281,8 +285,7 @@ async fn unpacked_records(
         .bind(range.before.as_millis())
         .bind(i64::try_from(range.limit).unwrap_or(i64::MAX))
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     for row in rows {
         let record = row.record()?;
         found.insert(record.position, record);

@@ -5,13 +5,15 @@
 //! expected ones: then nothing else has to be looked at again. Deliberately absent: judging whether the effects are
 //! right.
 
-use sqlx::sqlite::SqliteConnection;
+use bytes::Bytes;
 
 use super::alerts::{self, Reminder, Revision};
-use super::failure;
+use super::connection::{Connection, query};
 use super::growth::MILLIS_PER_HOUR;
-use super::insert::{Insert, Statement, Values, run_all};
+use super::insert::{Insert, Statement, run_all};
 use super::quarantine;
+use super::text::Text;
+use super::value::Values;
 use crate::model::effect::{Effect, EffectBody};
 use crate::model::event::Event;
 use crate::model::id::{AgencyId, BootId, WearerId};
@@ -22,25 +24,25 @@ use crate::wire::journal::{self, Entered, Kind, Written};
 use crate::wire::{effect, snapshot};
 
 static JOURNAL: Insert = Insert::new(
-    "INSERT INTO journal (partition, position, now, kind, agency, device, wearer, boot, seq, reported_at, outcome, body) VALUES",
+    "INSERT INTO journal (partition, position, now, kind, agency, device, wearer, boot, seq, reported_at, outcome, body)",
     12,
     "",
 );
 
 static EFFECT: Insert = Insert::new(
-    "INSERT INTO effect (partition, position, ordinal, agency, wearer, kind, at, digest, body) VALUES",
+    "INSERT INTO effect (partition, position, ordinal, agency, wearer, kind, at, digest, body)",
     9,
     "",
 );
 
-const DEFINITION: &str = "INSERT INTO definition (partition, position, now, agency, kind, whole, body) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const DEFINITION: &str = "INSERT INTO definition (partition, position, now, agency, kind, whole, body) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
-const ADVANCE: &str = "UPDATE partition SET cursor = ?1, last_now = coalesce(?2, last_now), floor = coalesce(?3, floor) \
-    WHERE id = ?4 AND epoch = ?5 AND cursor = ?6";
+const ADVANCE: &str = "UPDATE partition SET cursor = $1, last_now = coalesce($2, last_now), floor = coalesce($3, floor) \
+    WHERE id = $4 AND epoch = $5 AND cursor = $6";
 
 /// A batch, ready to be written.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(in crate::store) struct Work {
     partition: u32,
     advance: Statement,
     statements: Vec<Statement>,
@@ -114,10 +116,7 @@ impl Work {
     }
 
     /// Writes everything, or nothing where another has taken over.
-    pub(super) async fn write(
-        self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Committed, StoreError> {
+    pub(super) async fn write(self, connection: &mut Connection) -> Result<Committed, StoreError> {
         if self.advance.run(connection).await? == 0 {
             return Err(taken_over(connection, self.partition).await?);
         }
@@ -156,16 +155,11 @@ fn advance(batch: &Batch) -> Result<Statement, StoreError> {
     }))
 }
 
-async fn taken_over(
-    connection: &mut SqliteConnection,
-    partition: u32,
-) -> Result<StoreError, StoreError> {
-    let found: Option<(i64, i64)> =
-        sqlx::query_as("SELECT epoch, cursor FROM partition WHERE id = ?")
-            .bind(partition)
-            .fetch_optional(connection)
-            .await
-            .map_err(failure)?;
+async fn taken_over(connection: &mut Connection, partition: u32) -> Result<StoreError, StoreError> {
+    let found: Option<(i64, i64)> = query("SELECT epoch, cursor FROM partition WHERE id = $1")
+        .bind(partition)
+        .fetch_optional(connection)
+        .await?;
     let (epoch, cursor) = found.unwrap_or_default();
     Ok(StoreError::TakenOver {
         partition,
@@ -260,9 +254,9 @@ fn journal_statements(partition: u32, rows: &[JournalRow<'_>]) -> Vec<Statement>
         values.maybe_number(report.map(|report| report.at.as_millis()));
         values.maybe_text(taken.map(|taken| taken.outcome.name()));
         values.maybe_bytes(match (taken, row.defines()) {
-            (Some(taken), _) => Some(&taken.raw),
+            (Some(taken), _) => Some(taken.raw.clone()),
             (None, Some(_)) => None,
-            (None, None) => Some(&row.written.body),
+            (None, None) => Some(Bytes::copy_from_slice(&row.written.body)),
         });
     })
 }
@@ -303,16 +297,20 @@ fn checkpoint_statements(
     partition: u32,
     checkpoint: &Checkpoint,
 ) -> Result<Vec<Statement>, StoreError> {
-    const REMOVE: &str = "DELETE FROM checkpoint INDEXED BY checkpoint_newest WHERE partition = ?1 AND agency = ?2 \
-        AND wearer = ?3 AND newest = 1 AND kept = 0 AND position <> ?4 AND NOT EXISTS (SELECT 1 FROM journal \
-        INDEXED BY journal_apart WHERE partition = ?1 AND kind <> 'report' AND kind <> 'tick' AND kind = 'history' \
-        AND agency = ?2 AND wearer = ?3 AND position > (SELECT floor FROM partition WHERE id = ?1))";
-    const DEMOTE: &str = "UPDATE checkpoint INDEXED BY checkpoint_newest SET newest = 0 \
-        WHERE partition = ?1 AND agency = ?2 AND wearer = ?3 AND newest = 1";
+    static REMOVE: Text = Text::new(
+        "DELETE FROM checkpoint {INDEXED BY checkpoint_newest;} WHERE partition = $1 AND agency = $2 \
+        AND wearer = $3 AND newest = 1 AND kept = 0 AND position <> $4 AND NOT EXISTS (SELECT 1 FROM journal \
+        {INDEXED BY journal_apart;} WHERE partition = $1 AND kind <> 'report' AND kind <> 'tick' AND kind = 'history' \
+        AND agency = $2 AND wearer = $3 AND position > (SELECT floor FROM partition WHERE id = $1))",
+    );
+    static DEMOTE: Text = Text::new(
+        "UPDATE checkpoint {INDEXED BY checkpoint_newest;} SET newest = 0 \
+        WHERE partition = $1 AND agency = $2 AND wearer = $3 AND newest = 1",
+    );
     // Hours never go back, so the newest of those before tells whether this one is the first of its hour.
     const INSERT: &str = "INSERT INTO checkpoint (partition, agency, wearer, position, now, hour, newest, kept, body) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?6 IS NOT (SELECT hour FROM checkpoint WHERE agency = ?2 AND wearer = ?3 \
-        ORDER BY position DESC LIMIT 1), ?7) \
+        VALUES ($1, $2, $3, $4, $5, $6, 1, CASE WHEN $6 IS DISTINCT FROM (SELECT hour FROM checkpoint \
+        WHERE agency = $2 AND wearer = $3 ORDER BY position DESC LIMIT 1) THEN 1 ELSE 0 END, $7) \
         ON CONFLICT (agency, wearer, position) DO UPDATE SET newest = 1, now = excluded.now, body = excluded.body";
     let snapshot = &checkpoint.snapshot;
     let position = stored(snapshot.position)?;
@@ -324,11 +322,11 @@ fn checkpoint_statements(
         values.text(snapshot.wearer.id.as_str());
     };
     Ok(vec![
-        Statement::new(REMOVE, |values| {
+        Statement::new(&REMOVE, |values| {
             whose(values);
             values.number(position);
         }),
-        Statement::new(DEMOTE, whose),
+        Statement::new(&DEMOTE, whose),
         Statement::new(INSERT, |values| {
             whose(values);
             values.number(position);

@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::commit::Place;
-use super::insert::{Insert, Statement, Values, run_all};
-use super::{failure, outbox};
+use super::connection::{Connection, query};
+use super::insert::{Insert, Statement, run_all};
+use super::outbox;
+use super::text::Text;
+use super::value::Values;
 use crate::model::alert::{Alert, RevisionKind};
 use crate::model::command::{Decision, Handling};
 use crate::model::effect::Effect;
@@ -26,29 +27,29 @@ use crate::wire::alert::{QueueItem, decode_handling, encode, encode_entry, encod
 use crate::wire::command;
 
 static ALERT: Insert = Insert::new(
-    "INSERT INTO alert (agency, id, wearer, rule, status, severity, revision, opened_at, decided_at, evidence_from, body) VALUES",
+    "INSERT INTO alert (agency, id, wearer, rule, status, severity, revision, opened_at, decided_at, evidence_from, body)",
     11,
     "ON CONFLICT (agency, id) DO UPDATE SET wearer = excluded.wearer, rule = excluded.rule, status = excluded.status, \
      severity = excluded.severity, revision = excluded.revision, decided_at = excluded.decided_at, \
-     evidence_from = min(alert.evidence_from, excluded.evidence_from), body = excluded.body",
+     evidence_from = {min;least}(alert.evidence_from, excluded.evidence_from), body = excluded.body",
 );
 
 static REVISION: Insert = Insert::new(
-    "INSERT INTO alert_revision (agency, alert, position, ordinal, revision, kind, officer, body) VALUES",
+    "INSERT INTO alert_revision (agency, alert, position, ordinal, revision, kind, officer, body)",
     8,
     "",
 );
 
 static HANDLING: Insert = Insert::new(
-    "INSERT INTO handling (agency, alert, version, state, opened_at, wearer, body) VALUES",
+    "INSERT INTO handling (agency, alert, version, state, opened_at, wearer, body)",
     7,
     "",
 );
 
-static STREAM: Insert = Insert::new("INSERT INTO stream (agency, id, kind, body) VALUES", 4, "");
+static STREAM: Insert = Insert::new("INSERT INTO stream (agency, id, kind, body)", 4, "");
 
 static TOLD: Insert = Insert::new(
-    "INSERT INTO alert_told (agency, alert, officer) VALUES",
+    "INSERT INTO alert_told (agency, alert, officer)",
     3,
     "ON CONFLICT DO NOTHING",
 );
@@ -145,7 +146,7 @@ struct Known {
 
 /// Stores revisions in their order; returns the stream items.
 pub(super) async fn store(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     revisions: &[Revision],
 ) -> Result<Vec<StreamItem>, StoreError> {
     if revisions.is_empty() {
@@ -192,23 +193,21 @@ pub(super) async fn store(
     tell(connection, items).await
 }
 
-async fn known_of(
-    connection: &mut SqliteConnection,
-    revision: &Revision,
-) -> Result<Known, StoreError> {
-    const HANDLED: &str = "SELECT opened_at, body FROM handling WHERE agency = ? AND alert = ?";
+async fn known_of(connection: &mut Connection, revision: &Revision) -> Result<Known, StoreError> {
+    static HANDLED: Text = Text::new(
+        "SELECT opened_at, body FROM handling WHERE agency = $1 AND alert = $2{; FOR UPDATE}",
+    );
     const TOLD: &str =
-        "SELECT officer FROM alert_told WHERE agency = ? AND alert = ? ORDER BY officer";
+        "SELECT officer FROM alert_told WHERE agency = $1 AND alert = $2 ORDER BY officer";
     let (agency, id) = (
         revision.alert.agency.as_str(),
         revision.alert.id.to_string(),
     );
-    let handled: Option<(i64, String)> = sqlx::query_as(HANDLED)
+    let handled: Option<(i64, String)> = query(&HANDLED)
         .bind(agency)
         .bind(&id)
         .fetch_optional(&mut *connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     let Some((opened_at, body)) = handled else {
         return Ok(Known {
             opened_at: revision.alert.decided_at,
@@ -218,12 +217,11 @@ async fn known_of(
             told: BTreeSet::new(),
         });
     };
-    let told: Vec<String> = sqlx::query_scalar(TOLD)
+    let told: Vec<String> = query(TOLD)
         .bind(agency)
         .bind(&id)
-        .fetch_all(connection)
-        .await
-        .map_err(failure)?;
+        .scalars(connection)
+        .await?;
     Ok(Known {
         opened_at: time(opened_at)?,
         handling: decode_handling(&body).map_err(|error| damaged("a handling", error))?,
@@ -284,7 +282,7 @@ fn bind_told((revision, officer): &(&Revision, &OfficerId), values: &mut Values)
 
 /// Stores reminders.
 pub(super) async fn remind(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     reminders: Vec<Reminder>,
 ) -> Result<(), StoreError> {
     let notifications: Vec<Notification> = reminders
@@ -299,23 +297,23 @@ pub(super) async fn remind(
 /// Appends items to the streams of their agencies. The ids come from the head row, which stays locked until the
 /// transaction ends: so they are given in commit order.
 async fn tell(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     items: Vec<(AgencyId, StreamKind, String)>,
 ) -> Result<Vec<StreamItem>, StoreError> {
-    const HEAD: &str = "INSERT INTO stream_head (agency, last) VALUES (?1, ?2) \
-        ON CONFLICT (agency) DO UPDATE SET last = last + excluded.last RETURNING last";
+    const HEAD: &str = "INSERT INTO stream_head (agency, last) VALUES ($1, $2) \
+        ON CONFLICT (agency) DO UPDATE SET last = stream_head.last + excluded.last RETURNING last";
     let mut counts: BTreeMap<AgencyId, i64> = BTreeMap::new();
     for (agency, _, _) in &items {
         *counts.entry(agency.clone()).or_default() += 1;
     }
     let mut next = BTreeMap::new();
     for (agency, items) in counts {
-        let last: i64 = sqlx::query_scalar(HEAD)
+        let last: Option<i64> = query(HEAD)
             .bind(agency.as_str())
             .bind(items)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failure)?;
+            .scalar(&mut *connection)
+            .await?;
+        let last = last.ok_or_else(|| damaged("the stream", "it gave no id"))?;
         next.insert(agency, count(last - items + 1)?);
     }
     let items: Vec<StreamItem> = items
@@ -344,23 +342,24 @@ async fn tell(
 
 /// Stores a decision where the row still has the version that it was made on.
 pub(super) async fn decide(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     decision: &Decision,
 ) -> Result<Decided, StoreError> {
-    const FIND: &str = "SELECT handling.version, handling.body, handling.opened_at, alert.body FROM handling \
+    static FIND: Text = Text::new(
+        "SELECT handling.version, handling.body, handling.opened_at, alert.body FROM handling \
         JOIN alert ON alert.agency = handling.agency AND alert.id = handling.alert \
-        WHERE handling.agency = ? AND handling.alert = ?";
-    const CHANGE: &str = "UPDATE handling SET version = ?1, state = ?2, body = ?3 \
-        WHERE agency = ?4 AND alert = ?5 AND version = ?6";
+        WHERE handling.agency = $1 AND handling.alert = $2{; FOR UPDATE OF handling}",
+    );
+    const CHANGE: &str = "UPDATE handling SET version = $1, state = $2, body = $3 \
+        WHERE agency = $4 AND alert = $5 AND version = $6";
     const ENTER: &str =
-        "INSERT INTO handling_entry (agency, alert, version, body) VALUES (?, ?, ?, ?)";
+        "INSERT INTO handling_entry (agency, alert, version, body) VALUES ($1, $2, $3, $4)";
     let (agency, id) = (decision.agency.as_str(), decision.alert.to_string());
-    let found: Option<(i64, String, i64, String)> = sqlx::query_as(FIND)
+    let found: Option<(i64, String, i64, String)> = query(&FIND)
         .bind(agency)
         .bind(&id)
         .fetch_optional(&mut *connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     let Some((version, handling, opened_at, alert)) = found else {
         return Ok(Decided::Missing);
     };

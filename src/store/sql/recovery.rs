@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 
-use super::open::Reading;
+use super::connection::{Connection, Reading, query};
+use super::text::Text;
 use super::writer::Job;
-use super::{Sqlite, failure, growth};
+use super::{Sql, growth};
 use crate::model::event::{Event, History, Stamped};
 use crate::model::id::{AgencyId, WearerId};
 use crate::model::roster::Roster;
@@ -24,11 +24,11 @@ use crate::wire::snapshot;
 
 /// Takes a partition over.
 pub(super) async fn take_over(
-    store: &Sqlite,
+    store: &Sql,
     partition: u32,
     owner: &str,
 ) -> Result<Recovery, StoreError> {
-    const STATE: &str = "SELECT cursor, floor, last_now FROM partition WHERE id = ?";
+    const STATE: &str = "SELECT cursor, floor, last_now FROM partition WHERE id = $1";
     let owner = owner.to_owned();
     let epoch = store
         .ask(|reply| Job::TakeOver {
@@ -38,12 +38,11 @@ pub(super) async fn take_over(
         })
         .await?;
     // From here on no earlier owner can commit, so that this reading finds the last word of theirs.
-    let mut reading = store.reads.begin().await?;
-    let (cursor, floor, last_now): (i64, i64, Option<i64>) = sqlx::query_as(STATE)
+    let mut reading = store.reads.engine().await?;
+    let (cursor, floor, last_now): (i64, i64, Option<i64>) = query(STATE)
         .bind(partition)
         .fetch_one(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     Ok(Recovery {
         epoch,
         cursor: count(cursor)?,
@@ -56,19 +55,18 @@ pub(super) async fn take_over(
 
 /// Raises the epoch of a partition, whose row is made where there is none.
 pub(super) async fn raise_epoch(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     partition: u32,
     owner: &str,
 ) -> Result<u64, StoreError> {
-    const RAISE: &str = "INSERT INTO partition (id, owner, epoch, cursor, floor, packed) VALUES (?1, ?2, 1, 0, 0, 0) \
-        ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, epoch = epoch + 1 RETURNING epoch";
-    let epoch: i64 = sqlx::query_scalar(RAISE)
+    const RAISE: &str = "INSERT INTO partition (id, owner, epoch, cursor, floor, packed) VALUES ($1, $2, 1, 0, 0, 0) \
+        ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, epoch = partition.epoch + 1 RETURNING epoch";
+    let epoch: Option<i64> = query(RAISE)
         .bind(partition)
         .bind(owner)
-        .fetch_one(connection)
-        .await
-        .map_err(failure)?;
-    count(epoch)
+        .scalar(connection)
+        .await?;
+    count(epoch.unwrap_or_default())
 }
 
 #[derive(FromRow)]
@@ -103,9 +101,9 @@ macro_rules! in_force {
         concat!(
             "SELECT position, now, agency, kind, body FROM definition WHERE ",
             $which,
-            " AND position <= ?2 AND NOT EXISTS (SELECT 1 FROM definition AS later WHERE later.agency = definition.agency",
+            " AND position <= $2 AND NOT EXISTS (SELECT 1 FROM definition AS later WHERE later.agency = definition.agency",
             " AND later.kind = definition.kind AND later.whole = 1 AND later.position > definition.position",
-            " AND later.position <= ?2) ORDER BY position"
+            " AND later.position <= $2) ORDER BY position"
         )
     };
 }
@@ -116,12 +114,11 @@ async fn definitions_at(
     partition: u32,
     position: i64,
 ) -> Result<Vec<(u64, Event)>, StoreError> {
-    let rows: Vec<DefinitionRow> = sqlx::query_as(in_force!("partition = ?1"))
+    let rows: Vec<DefinitionRow> = query(in_force!("partition = $1"))
         .bind(partition)
         .bind(position)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.iter().map(placed).collect()
 }
 
@@ -136,12 +133,11 @@ async fn definitions_of(
     agency: &AgencyId,
     position: i64,
 ) -> Result<Vec<DefinitionRow>, StoreError> {
-    sqlx::query_as(in_force!("agency = ?1"))
+    query(in_force!("agency = $1"))
         .bind(agency.as_str())
         .bind(position)
         .fetch_all(reading.connection()?)
         .await
-        .map_err(failure)
 }
 
 /// The newest definitions of an agency.
@@ -158,13 +154,14 @@ pub(super) async fn newest_roster(
     reading: &mut Reading,
     agency: &AgencyId,
 ) -> Result<Option<Arc<Roster>>, StoreError> {
-    const NEWEST: &str = "SELECT position, now, agency, kind, body FROM definition INDEXED BY definition_whole \
-        WHERE agency = ? AND kind = 'roster' AND whole = 1 ORDER BY position DESC LIMIT 1";
-    let row: Option<DefinitionRow> = sqlx::query_as(NEWEST)
+    static NEWEST: Text = Text::new(
+        "SELECT position, now, agency, kind, body FROM definition {INDEXED BY definition_whole;} \
+        WHERE agency = $1 AND kind = 'roster' AND whole = 1 ORDER BY position DESC LIMIT 1",
+    );
+    let row: Option<DefinitionRow> = query(&NEWEST)
         .bind(agency.as_str())
         .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let event = row.as_ref().map(placed).transpose()?;
     Ok(event.and_then(|(_, event)| match event {
         Event::Roster { roster, .. } => Some(roster),
@@ -182,12 +179,11 @@ async fn newest_checkpoints(
     reading: &mut Reading,
     partition: u32,
 ) -> Result<Vec<Checkpoint>, StoreError> {
-    const NEWEST: &str = "SELECT agency, wearer, body FROM checkpoint WHERE partition = ? AND newest = 1 ORDER BY agency, wearer";
-    let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(NEWEST)
+    const NEWEST: &str = "SELECT agency, wearer, body FROM checkpoint WHERE partition = $1 AND newest = 1 ORDER BY agency, wearer";
+    let rows: Vec<(String, String, Vec<u8>)> = query(NEWEST)
         .bind(partition)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     rows.iter()
         .map(|(whose, wearer, body)| {
             Ok(Checkpoint {
@@ -244,25 +240,23 @@ pub(super) async fn journal(
     const ENTRIES: &str = "SELECT journal.position, journal.now, journal.kind, journal.agency, device, \
         coalesce(definition.body, journal.body) AS body FROM journal LEFT JOIN definition \
         ON definition.partition = journal.partition AND definition.position = journal.position \
-        WHERE journal.partition = ? AND journal.position > ? ORDER BY journal.position LIMIT ?";
+        WHERE journal.partition = $1 AND journal.position > $2 ORDER BY journal.position LIMIT $3";
     const EFFECTS: &str = "SELECT position, wearer, digest FROM effect \
-        WHERE partition = ? AND position > ? AND position <= ? ORDER BY position, ordinal";
+        WHERE partition = $1 AND position > $2 AND position <= $3 ORDER BY position, ordinal";
     let after = bound(after);
-    let rows: Vec<EntryRow> = sqlx::query_as(ENTRIES)
+    let rows: Vec<EntryRow> = query(ENTRIES)
         .bind(partition)
         .bind(after)
         .bind(limit)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let end = rows.last().map_or(after, |row| row.position);
-    let effects: Vec<(i64, Option<String>, i64)> = sqlx::query_as(EFFECTS)
+    let effects: Vec<(i64, Option<String>, i64)> = query(EFFECTS)
         .bind(partition)
         .bind(after)
         .bind(end)
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let mut digests: BTreeMap<i64, Vec<(Option<WearerId>, u64)>> = BTreeMap::new();
     for (position, about, digest) in effects {
         let about = about.as_deref().map(wearer).transpose()?;
@@ -302,24 +296,23 @@ pub(super) async fn journal(
 pub(super) async fn history(
     reading: &mut Reading,
     agency: &AgencyId,
-    query: &HistoryQuery,
+    asked: &HistoryQuery,
 ) -> Result<History, StoreError> {
-    const NEWEST: &str = "SELECT position FROM checkpoint WHERE agency = ? AND wearer = ? AND position <= ? AND now <= ? \
+    const NEWEST: &str = "SELECT position FROM checkpoint WHERE agency = $1 AND wearer = $2 AND position <= $3 AND now <= $4 \
         ORDER BY position DESC LIMIT 1";
-    let checkpoint: Option<i64> = sqlx::query_scalar(NEWEST)
+    let checkpoint: Option<i64> = query(NEWEST)
         .bind(agency.as_str())
-        .bind(query.wearer.as_str())
-        .bind(bound(query.until_position))
-        .bind(query.from.as_millis())
-        .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .bind(asked.wearer.as_str())
+        .bind(bound(asked.until_position))
+        .bind(asked.from.as_millis())
+        .scalar(reading.connection()?)
+        .await?;
     let name = HistoryName {
-        wearer: query.wearer.clone(),
-        from: query.from,
-        until_position: query.until_position,
+        wearer: asked.wearer.clone(),
+        from: asked.from,
+        until_position: asked.until_position,
         checkpoint: checkpoint.map(count).transpose()?,
-        digest: query.digest,
+        digest: asked.digest,
     };
     fill(reading, agency, name).await
 }
@@ -359,14 +352,14 @@ async fn checkpoint_at(
     wearer: &WearerId,
     position: u64,
 ) -> Result<Snapshot, StoreError> {
-    const AT: &str = "SELECT body FROM checkpoint WHERE agency = ? AND wearer = ? AND position = ?";
-    let body: Option<Vec<u8>> = sqlx::query_scalar(AT)
+    const AT: &str =
+        "SELECT body FROM checkpoint WHERE agency = $1 AND wearer = $2 AND position = $3";
+    let body: Option<Vec<u8>> = query(AT)
         .bind(agency.as_str())
         .bind(wearer.as_str())
         .bind(bound(position))
-        .fetch_optional(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .scalar(reading.connection()?)
+        .await?;
     match body {
         Some(body) => read_snapshot(wearer.as_str(), &body),
         None => Err(damaged(
@@ -414,10 +407,10 @@ macro_rules! others {
     ($whose:literal) => {
         concat!(
             "SELECT journal.position, journal.now, journal.kind, journal.agency, device,",
-            " coalesce(definition.body, journal.body) AS body FROM journal INDEXED BY journal_apart",
+            " coalesce(definition.body, journal.body) AS body FROM journal {INDEXED BY journal_apart;}",
             " LEFT JOIN definition ON definition.partition = journal.partition AND definition.position = journal.position",
             " WHERE journal.partition IN (SELECT id FROM partition) AND journal.kind <> 'report' AND journal.kind <> 'tick'",
-            " AND journal.kind <> 'history' AND journal.position > ?1 AND journal.position <= ?2 AND ",
+            " AND journal.kind <> 'history' AND journal.position > $1 AND journal.position <= $2 AND ",
             $whose
         )
     };
@@ -430,21 +423,20 @@ async fn others(
     name: &HistoryName,
     after: u64,
 ) -> Result<Vec<Stamped>, StoreError> {
-    const OTHERS: &str = concat!(
-        others!("journal.agency = ?3 AND wearer = ?4"),
+    static OTHERS: Text = Text::new(concat!(
+        others!("journal.agency = $3 AND wearer = $4"),
         " UNION ALL ",
-        others!("journal.agency = ?3 AND wearer IS NULL"),
+        others!("journal.agency = $3 AND wearer IS NULL"),
         " UNION ALL ",
         others!("journal.agency IS NULL"),
-    );
-    let rows: Vec<EntryRow> = sqlx::query_as(OTHERS)
+    ));
+    let rows: Vec<EntryRow> = query(&OTHERS)
         .bind(bound(after))
         .bind(bound(name.until_position))
         .bind(agency.as_str())
         .bind(name.wearer.as_str())
         .fetch_all(reading.connection()?)
-        .await
-        .map_err(failure)?;
+        .await?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         let (position, now) = (count(row.position)?, time(row.now)?);

@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::sqlite::SqliteConnection;
-
-use super::failure;
+use super::connection::{Connection, query};
 use super::insert::{Insert, Statement, run_all};
 use crate::model::id::DeviceId;
 use crate::store::{Quarantined, StoreError};
@@ -20,23 +18,23 @@ const KEPT_OF_EACH: usize = 8;
 const DEVICES_MAX: i64 = 10_000;
 
 static MESSAGE: Insert = Insert::new(
-    "INSERT INTO quarantine (agency, device, received_at, topic, bytes, length, problem) VALUES",
+    "INSERT INTO quarantine (agency, device, received_at, topic, bytes, length, problem)",
     7,
     "",
 );
 
-const COUNT: &str = "INSERT INTO quarantine_count (agency, device, total) VALUES (?1, ?2, ?3) \
-    ON CONFLICT (agency, device) DO UPDATE SET total = total + excluded.total";
+const COUNT: &str = "INSERT INTO quarantine_count (agency, device, total) VALUES ($1, $2, $3) \
+    ON CONFLICT (agency, device) DO UPDATE SET total = quarantine_count.total + excluded.total";
 
-const CUT: &str = "DELETE FROM quarantine WHERE agency = ?1 AND device = ?2 AND id <= (SELECT id FROM quarantine \
-    WHERE agency = ?1 AND device = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
+const CUT: &str = "DELETE FROM quarantine WHERE agency = $1 AND device = $2 AND id <= (SELECT id FROM quarantine \
+    WHERE agency = $1 AND device = $2 ORDER BY id DESC LIMIT 1 OFFSET $3)";
 
 /// Whose: an agency and one of its devices, empty for none known.
 type Sender<'a> = (&'a str, &'a str);
 
 /// Keeps the messages of a batch, counts them, and lets the oldest of each device go.
 pub(super) async fn keep(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     messages: &[Quarantined],
 ) -> Result<(), StoreError> {
     let crowd = crowd(connection, messages.iter().map(sender).collect()).await?;
@@ -60,33 +58,31 @@ fn sender(message: &Quarantined) -> Sender<'_> {
 
 /// Those senders for which there is no place of their own any more.
 async fn crowd<'a>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     senders: BTreeSet<Sender<'a>>,
 ) -> Result<BTreeSet<Sender<'a>>, StoreError> {
     const KNOWN: &str =
-        "SELECT EXISTS (SELECT 1 FROM quarantine_count WHERE agency = ? AND device = ?)";
-    const PLACES: &str = "SELECT ? - count(*) FROM quarantine_count WHERE agency = ?";
+        "SELECT EXISTS (SELECT 1 FROM quarantine_count WHERE agency = $1 AND device = $2)";
+    const PLACES: &str = "SELECT $1 - count(*) FROM quarantine_count WHERE agency = $2";
     // Counted once for an agency, because counting reads all of its devices.
     let mut places: BTreeMap<&str, i64> = BTreeMap::new();
     let mut crowd = BTreeSet::new();
     for (agency, device) in senders {
-        let known: bool = sqlx::query_scalar(KNOWN)
+        let known: Option<bool> = query(KNOWN)
             .bind(agency)
             .bind(device)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failure)?;
-        if known {
+            .scalar(&mut *connection)
+            .await?;
+        if known == Some(true) {
             continue;
         }
         if !places.contains_key(agency) {
-            let left: i64 = sqlx::query_scalar(PLACES)
+            let left: Option<i64> = query(PLACES)
                 .bind(DEVICES_MAX)
                 .bind(agency)
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(failure)?;
-            places.insert(agency, left);
+                .scalar(&mut *connection)
+                .await?;
+            places.insert(agency, left.unwrap_or_default());
         }
         let left = places.entry(agency).or_default();
         *left -= 1;

@@ -1,0 +1,19 @@
+//! The store on PostgreSQL: one connection that writes, pools that read, on a server that others may share.
+//!
+//! What was answered is on the server's disk: a session commits synchronously whatever the server's default is. Two
+//! processes may have one database open; the epoch decides who may commit. Deliberately absent: the statements (see `sql`).
+
+mod open;
+mod refusal;
+mod settings;
+
+use std::sync::Arc;
+
+pub(super) use self::open::Writing;
+use crate::store::{Store, StoreError, Writer};
+
+/// Opens the database that a URL names.
+pub(super) async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), StoreError> {
+    let (store, writer) = open::open(url).await?;
+    Ok((Arc::new(store), writer))
+}

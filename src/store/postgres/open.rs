@@ -1,0 +1,169 @@
+//! Opening: what must be right before the first statement, and the connections that follow.
+//!
+//! The writer has a connection of its own with limits in time: a statement, a wait for a lock, a pause within a
+//! transaction. The last is what frees the partition's row when its owner is stopped in the middle. Readers have two
+//! pools: the page's many readers can't keep the engine's few waiting. Deliberately absent: repairs.
+
+use std::io;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::Mutex;
+
+use super::refusal::{not_connected, refused};
+use super::settings;
+use crate::store::sql::{Connection, Reads, Reopen, Side, Slot, Sql, answered, passes, queue};
+use crate::store::{StoreError, Writer};
+
+/// The schema, step by step; embedded, so that the binary needs no files.
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// Longest wait for a connection. A server that is there answers within milliseconds.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Longest wait of a reader for a free connection.
+const ACQUIRE_MAX: Duration = Duration::from_secs(5);
+
+/// Connections that read for people, stream and outbox.
+const PAGE_READERS_MAX: u32 = 8;
+
+/// Connections that read for the engine: replay, a recall, packing.
+const ENGINE_READERS_MAX: u32 = 3;
+
+/// Limits of the writer's session, for which other programs have no reason to wait longer. A transaction whose owner
+/// says nothing for 5 s is ended: half of the lease, so that whoever takes over finds no lock.
+const WRITER_LIMITS: [(&str, &str); 6] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    // A network that swallows packets is noticed by the server as well.
+    ("tcp_keepalives_idle", "3"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Limits of a reader's session: a list that takes longer has no reader any more.
+const READER_LIMITS: [(&str, &str); 2] = [
+    ("statement_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+];
+
+/// How the writer connects.
+#[derive(Debug)]
+pub(in crate::store) struct Writing {
+    options: PgConnectOptions,
+}
+
+impl Writing {
+    fn new(options: &PgConnectOptions) -> Self {
+        let options = options.clone().options(WRITER_LIMITS);
+        Self { options }
+    }
+
+    /// Connects. Whatever the server's default is, a commit is answered when it is on its disk.
+    pub(in crate::store) async fn connect(&self) -> Result<PgConnection, StoreError> {
+        const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+            WHERE current_setting('synchronous_commit') = 'off'";
+        let mut connection = connected(&self.options).await.map_err(|error| {
+            // At a start this was told apart; later the same trouble passes when somebody has mended it.
+            StoreError::Passing(Arc::new(error))
+        })?;
+        answered(sqlx::query(DURABLE).execute(&mut connection)).await?;
+        Ok(connection)
+    }
+}
+
+async fn connected(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let connecting = tokio::time::timeout(CONNECT_MAX, options.connect()).await;
+    connecting.unwrap_or_else(|_elapsed| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
+}
+
+/// Opens a database and brings it up to date.
+pub(super) async fn open(url: &str) -> Result<(Sql, Writer), StoreError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_error| {
+        // The parser's own words may repeat a part of the URL.
+        refused(url, "expected postgres://USER@HOST/DATABASE", None)
+    })?;
+    let options = options
+        .application_name("bailiwick")
+        .statement_cache_capacity(256)
+        .disable_statement_logging();
+    let mut connection = connected(&options)
+        .await
+        .map_err(|error| not_connected(url, &options, error))?;
+    settings::check(url, &mut connection).await?;
+    check_content(url, &mut connection).await?;
+    migrate(url, &mut connection).await?;
+    drop(connection.close().await);
+
+    let writing = Writing::new(&options);
+    let slot: Slot = Arc::new(Mutex::new(Some(Connection::Postgres(
+        writing.connect().await?,
+    ))));
+    let reads = Reads::Postgres {
+        page: pool(&options, PAGE_READERS_MAX),
+        engine: pool(&options, ENGINE_READERS_MAX),
+    };
+    let (jobs, queue) = queue();
+    let side = Side {
+        slot,
+        reads: reads.clone(),
+        reopen: Some(Reopen::Postgres(writing)),
+        held: None,
+    };
+    let store = Sql::new(jobs, reads, None);
+    Ok((store, Writer(Box::pin(side.run(queue)))))
+}
+
+fn pool(options: &PgConnectOptions, readers: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(readers)
+        .acquire_timeout(ACQUIRE_MAX)
+        .connect_lazy_with(options.clone().options(READER_LIMITS))
+}
+
+/// The database is empty or ours, and not of a newer release.
+async fn check_content(url: &str, connection: &mut PgConnection) -> Result<(), StoreError> {
+    const TABLES: &str = "SELECT count(*), count(*) FILTER (WHERE tablename = '_sqlx_migrations'), \
+        count(*) FILTER (WHERE tablename IN ('partition', 'journal', 'effect')) FROM pg_tables \
+        WHERE schemaname = current_schema()";
+    const FOUND: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+    let (all, migrated, ours): (i64, i64, i64) =
+        answered(sqlx::query_as(TABLES).fetch_one(&mut *connection)).await?;
+    if migrated == 0 || ours < 3 {
+        return if all == migrated {
+            Ok(())
+        } else {
+            let problem =
+                "it holds another program's tables; create a database for Bailiwick alone";
+            Err(refused(url, problem, None))
+        };
+    }
+    let (found,): (i64,) = answered(sqlx::query_as(FOUND).fetch_one(connection)).await?;
+    let known = MIGRATIONS.iter().map(|step| step.version).max();
+    match known {
+        Some(known) if found > known => Err(StoreError::Newer { found, known }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Brings the schema up to date. The migrator takes an advisory lock first: of two processes that start at once, the second
+/// finds it done.
+async fn migrate(url: &str, connection: &mut PgConnection) -> Result<(), StoreError> {
+    MIGRATIONS.run(connection).await.map_err(|error| {
+        if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+            let problem = if passes(&error) {
+                "the server did not finish the migration; try again"
+            } else {
+                "its schema can't be brought up to date; the user needs CREATE on it"
+            };
+            refused(url, problem, Some(error))
+        } else {
+            refused(url, format!("its schema is not ours: {error}"), None)
+        }
+    })
+}

@@ -1,0 +1,250 @@
+//! What only a server can get wrong, each in one sentence; two processes on one database; replies that are lost.
+//!
+//! Deliberately absent: what SQLite must keep as well (see `stories`).
+
+use std::sync::Arc;
+
+use bailiwick::store::{Decided, ONLY_PARTITION, StoreError};
+use futures_util::future;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::postgres::{self, Cluster};
+use crate::proxy::{Proxy, Way};
+use crate::support::{Database, Script, alert, closing, demo, open, tells};
+
+async fn refusal(url: &str) -> String {
+    open(url).await.unwrap_err().to_string()
+}
+
+/// Runs statements on a database behind the store's back.
+async fn behind(url: &str, sql: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// A way to a database of a server, and the URL that leads along it.
+async fn proxied(server: &Cluster, url: &str) -> (Proxy, String) {
+    let proxy = Proxy::to(&server.socket()).await;
+    let name = url
+        .trim_start_matches("postgres:///")
+        .split('?')
+        .next()
+        .unwrap();
+    let address = proxy.address();
+    let through = format!("postgres://bailiwick@{address}/{name}?sslmode=disable");
+    (proxy, through)
+}
+
+#[tokio::test]
+async fn what_can_not_be_opened_says_why_in_one_sentence() {
+    let server = postgres::shared();
+    let host = server.socket();
+    let host = host.parent().unwrap().display();
+    let occupied = server.database();
+    behind(&occupied, "CREATE TABLE music (title TEXT)").await;
+    server.run(
+        "createdb",
+        &[
+            "--encoding=LATIN1",
+            "--template=template0",
+            "--locale=C",
+            "latin",
+        ],
+    );
+    behind(&occupied, "CREATE ROLE stranger LOGIN PASSWORD 'right'").await;
+    for (url, expected) in [
+        (
+            "postgres:///em?host=/nowhere&password=secret".to_owned(),
+            "failed to open postgres:///em: no server answers at /nowhere; start it or correct the address".to_owned(),
+        ),
+        (
+            "postgres://me:secret@127.0.0.1:1/em".to_owned(),
+            "failed to open postgres://127.0.0.1:1/em: no server answers at 127.0.0.1:1; start it or correct the address".to_owned(),
+        ),
+        (
+            "postgres://me:secret@[/em".to_owned(),
+            "failed to open postgres://[/em: expected postgres://USER@HOST/DATABASE".to_owned(),
+        ),
+        (
+            format!("postgres:///none?host={host}&user=bailiwick&password=secret"),
+            "failed to open postgres:///none: there is no database none; create it first (createdb none)".to_owned(),
+        ),
+        (
+            format!("postgres:///postgres?host={host}&user=stranger&password=secret"),
+            "failed to open postgres:///postgres: the server does not let user stranger in; correct user or password, or allow it in pg_hba.conf".to_owned(),
+        ),
+        (
+            occupied.clone(),
+            format!("failed to open {}: it holds another program's tables; create a database for Bailiwick alone", short(&occupied)),
+        ),
+        (
+            server.url("latin"),
+            "failed to open postgres:///latin: the database is encoded as LATIN1; create one with UTF8 (createdb --encoding UTF8 --template template0)".to_owned(),
+        ),
+    ] {
+        let found = refusal(&url).await;
+        assert_eq!(found, expected);
+        assert!(!found.contains("secret"), "{found}");
+    }
+}
+
+fn short(url: &str) -> &str {
+    url.split('?').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let database = Database::postgres();
+    database.open().await.close().await;
+    behind(
+        &database.url(),
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', true, '\\x00', 0)",
+    )
+    .await;
+    let error = open(&database.url()).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 9999, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn many_may_open_an_empty_database_at_once() {
+    let database = Database::postgres();
+    let url = database.url();
+    let opened = future::join_all((0..8).map(|_nth| open(&url))).await;
+    for opened in opened {
+        opened.unwrap().close().await;
+    }
+}
+
+/// Another owner's epoch is a fence: whoever was there before writes nothing any more.
+#[tokio::test]
+async fn an_owner_that_was_replaced_writes_nothing() {
+    let database = Database::postgres();
+    let (old, new) = (database.open().await, database.open().await);
+    let mut before = Script::begin(&*old.store).await;
+    before.report(&demo(), "W-1", vec![]);
+    before.commit(&*old.store).await;
+    let mut after = Script::begin(&*new.store).await;
+    assert_eq!((after.epoch, after.cursor), (before.epoch + 1, 1));
+    before.report(&demo(), "W-1", vec![]);
+    let error = old.store.commit(before.take()).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::TakenOver { epoch, cursor: 1, .. } if epoch == after.epoch),
+        "{error:?}"
+    );
+    after.report(&demo(), "W-1", vec![]);
+    after.commit(&*new.store).await;
+    old.close().await;
+    new.close().await;
+}
+
+/// The reply to COMMIT is lost: the batch is given again, and the answer says that it had been stored.
+#[tokio::test]
+async fn a_lost_reply_to_a_commit_is_read_back() {
+    let server = postgres::shared();
+    let (proxy, through) = proxied(server, &server.database()).await;
+    let opened = open(&through).await.unwrap();
+    let mut script = Script::begin(&*opened.store).await;
+    let opening = alert(&demo(), "W-1", "one", script.now);
+    script.report(&demo(), "W-1", vec![tells(&opening)]);
+    let batch = script.take();
+    proxy.set(Way::Losing(b"COMMIT\0"));
+    let error = opened.store.commit(Arc::clone(&batch)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Passing(_)), "{error:?}");
+    assert_eq!(proxy.lost(), 1, "the fault has happened");
+    proxy.set(Way::Open);
+    let error = opened.store.commit(batch).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::TakenOver { epoch, cursor: 1, .. } if epoch == script.epoch),
+        "{error:?}"
+    );
+    assert_eq!(opened.store.stream_bounds(&demo()).await.unwrap(), (1, 1));
+
+    let decision = closing(&demo(), opening.id, 1);
+    proxy.set(Way::Losing(b"COMMIT\0"));
+    let error = opened.store.decide(decision.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Passing(_)), "{error:?}");
+    assert_eq!(proxy.lost(), 2, "the fault has happened");
+    proxy.set(Way::Open);
+    let again = opened.store.decide(decision.clone()).await.unwrap();
+    assert_eq!(again, Decided::Stale(decision.handling));
+    opened.close().await;
+}
+
+/// Somebody at work on the database and a decision wait for each other: the server undoes one, and the decision is made
+/// again from what it was given.
+#[tokio::test]
+async fn a_decision_that_the_server_undoes_is_made_again() {
+    let database = Database::postgres();
+    let opened = database.open().await;
+    let mut script = Script::begin(&*opened.store).await;
+    let opening = alert(&demo(), "W-1", "one", script.now);
+    script.report(&demo(), "W-1", vec![tells(&opening)]);
+    script.commit(&*opened.store).await;
+
+    let mut other = PgConnection::connect(&database.url()).await.unwrap();
+    let mut watcher = PgConnection::connect(&database.url()).await.unwrap();
+    // It must not be the one that is undone.
+    other
+        .execute("SET deadlock_timeout = '60s'; BEGIN; UPDATE stream_head SET last = last")
+        .await
+        .unwrap();
+    let disturb = async {
+        loop {
+            const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+            let waiting: i64 = sqlx::query_scalar(WAITING)
+                .fetch_one(&mut watcher)
+                .await
+                .unwrap();
+            if waiting == 1 {
+                break;
+            }
+        }
+        other
+            .execute("UPDATE handling SET wearer = wearer; COMMIT")
+            .await
+            .unwrap();
+    };
+    let decide = opened.store.decide(closing(&demo(), opening.id, 1));
+    let (decided, ()) = future::join(decide, disturb).await;
+    assert!(matches!(decided.unwrap(), Decided::Stored(_)));
+    const UNDONE: &str =
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    loop {
+        // Counted with a delay.
+        let undone: i64 = sqlx::query_scalar(UNDONE)
+            .fetch_one(&mut other)
+            .await
+            .unwrap();
+        if undone == 1 {
+            break;
+        }
+    }
+    opened.close().await;
+}
+
+/// The server is killed and comes back: what was told is there, and the same handles go on.
+#[tokio::test]
+async fn a_server_that_comes_back_is_written_to_again() {
+    let server = Cluster::start();
+    let opened = open(&server.database()).await.unwrap();
+    let mut script = Script::begin(&*opened.store).await;
+    script.report(&demo(), "W-1", vec![]);
+    script.commit(&*opened.store).await;
+    for _time in 0..2 {
+        server.kill();
+        script.report(&demo(), "W-1", vec![]);
+        let batch = script.take();
+        let error = opened.store.commit(Arc::clone(&batch)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Passing(_)), "{error:?}");
+        server.restart();
+        opened.store.commit(batch).await.unwrap();
+        let rows = opened.store.journal(ONLY_PARTITION, 0, 10).await;
+        assert_eq!(u64::try_from(rows.unwrap().len()).unwrap(), script.cursor);
+    }
+    opened.close().await;
+}
