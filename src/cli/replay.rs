@@ -27,6 +27,7 @@ use crate::replay::{Definitions, Item, Order, intake, run as play};
 use crate::web::SPEED_MAX;
 use crate::wire::effect;
 use crate::wire::feed::FeedReader;
+use crate::wire::routes::Routes;
 use crate::wire::topic::DEFAULT_ROOT;
 
 /// Problems of a feed that are printed; the rest is counted.
@@ -145,7 +146,7 @@ fn acts(items: Vec<Item>, order: By) -> Vec<(Timestamp, Act)> {
                 let report = *report;
                 let content = Content {
                     reports: vec![Received { report, raw }],
-                    unreadable: Vec::new(),
+                    ..Content::default()
                 };
                 (at, Act::Message(agency, Box::new(content)))
             }
@@ -164,6 +165,9 @@ fn acts(items: Vec<Item>, order: By) -> Vec<(Timestamp, Act)> {
 /// Reads the feeds. What can't be read is told and left out.
 fn read(feeds: &[PathBuf], root: &str) -> anyhow::Result<Vec<Item>> {
     let agency = AgencyId::parse("demo").context("the agency of tracks")?;
+    let mut routes = Routes::new(root);
+    // Whom a recording is about has been decided by whoever recorded it.
+    routes.take_by_name(true);
     let mut items = Vec::new();
     let mut problems = 0_usize;
     let mut tell = |problem: &str| {
@@ -179,7 +183,7 @@ fn read(feeds: &[PathBuf], root: &str) -> anyhow::Result<Vec<Item>> {
             lines += 1;
             match line {
                 Ok(line) => {
-                    let taken = intake::take(line, root, &agency);
+                    let taken = intake::take(line, &routes, &agency);
                     items.extend(taken.items);
                     for problem in taken.problems {
                         tell(&format!("{}: {problem}", name(path)));

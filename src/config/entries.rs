@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::inputs;
 use super::{
     AgencyFiles, DatabaseUrl, RetentionSettings, Scope, SecretSha256, Settings, Token, WebSettings,
 };
@@ -68,6 +69,7 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     if let Some(table) = table.table("endpoint") {
         endpoint(table, folder, settings);
     }
+    inputs::all(&mut table, folder, settings);
     if let Some(mut table) = table.table("web") {
         let web = &mut settings.web;
         put(table.read("listen", node_address), &mut web.address);
@@ -364,7 +366,7 @@ fn secret(table: &mut Table<'_>, key: &'static str, folder: &Path) -> Option<Sec
 }
 
 /// A text that is not empty.
-fn name(table: &mut Table<'_>, key: &'static str, expected: &str) -> Option<String> {
+pub(super) fn name(table: &mut Table<'_>, key: &'static str, expected: &str) -> Option<String> {
     table.need(key, expected, |node| match node.text()? {
         "" => Err(format!("is empty; expected {expected}")),
         name => Ok(name.to_owned()),
@@ -372,7 +374,7 @@ fn name(table: &mut Table<'_>, key: &'static str, expected: &str) -> Option<Stri
 }
 
 /// A file, looked for beside the configuration.
-fn path(node: &Node, folder: &Path) -> Result<PathBuf, String> {
+pub(super) fn path(node: &Node, folder: &Path) -> Result<PathBuf, String> {
     match node.text()? {
         "" => Err("is empty; expected a file".to_owned()),
         path => Ok(folder.join(path)),

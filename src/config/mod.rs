@@ -6,6 +6,7 @@
 //! absent: zones, rosters and rules themselves (they enter as events; here only their files are named), and any state.
 
 mod entries;
+mod inputs;
 mod print;
 pub(crate) mod reading;
 mod secret;
@@ -25,6 +26,8 @@ use crate::model::time::Span;
 use crate::pipeline::CheckpointLimits;
 use crate::telemetry::LogSettings;
 use crate::wire::problem::FileProblem;
+use crate::wire::routes::Routes;
+use crate::wire::topic::DEFAULT_ROOT;
 
 /// What the configuration is called where nobody names another.
 pub const DEFAULT_FILE: &str = "bailiwick.toml";
@@ -39,6 +42,8 @@ pub struct Settings {
     pub database: DatabaseUrl,
     /// The MQTT endpoint.
     pub endpoint: ingest::Settings,
+    /// Where phones and Traccar servers publish, which phones are known, and their keys.
+    pub routes: Routes,
     /// HTTP and the page.
     pub web: WebSettings,
     /// Logging.
@@ -167,6 +172,7 @@ impl Default for Settings {
         Self {
             database: DatabaseUrl::new("sqlite:bailiwick.db"),
             endpoint: ingest::Settings::new(here(1883)),
+            routes: Routes::new(DEFAULT_ROOT),
             web: WebSettings {
                 address: here(8080),
                 secure_cookie: true,

@@ -11,6 +11,7 @@ use crate::model::time::Span;
 use crate::pipeline::CheckpointLimits;
 use crate::telemetry::{LogFormat, LogSettings};
 use crate::wire::duration;
+use crate::wire::routes::{OWN_TRACKS_ROOT, TRACCAR_ROOT};
 
 const INTRODUCTION: &str = "\
 # The configuration of Bailiwick: every setting, its default, and what it means.
@@ -87,6 +88,7 @@ pub fn print() -> String {
     let Settings {
         database,
         endpoint,
+        routes: _,
         web,
         log,
         retention,
@@ -106,6 +108,7 @@ url = {:?}
         &database,
         &of_endpoint(&endpoint),
         LOGINS,
+        &of_inputs(),
         &of_web(&web),
         &of_retention(retention),
         &of_checkpoints(checkpoints),
@@ -119,6 +122,7 @@ fn of_endpoint(endpoint: &ingest::Settings) -> String {
     let ingest::Settings {
         address,
         root,
+        routes: _,
         anonymous: _,
         logins: _,
         limits,
@@ -134,6 +138,33 @@ listen = \"{address}\"
 root = {root:?}
 
 {limits}"
+    )
+}
+
+fn of_inputs() -> String {
+    format!(
+        "
+# Phones with the OwnTracks app publish on TOPIC/USER/DEVICE. A login of role `device` is such a phone: USER is its username,
+# DEVICE its device. Others are listed here. The same logins post over HTTP (POST /api/v1/owntracks).
+[owntracks]
+topic = {OWN_TRACKS_ROOT:?}
+# Takes phones from a broker that are not listed: USER is the agency, DEVICE the device. Only where the broker lets nobody publish
+# for another.
+by_name = false
+
+# `user` and `name` are USER and DEVICE of the topic. `key_file` holds the passphrase of a phone that encrypts what it says.
+#[[owntracks.phone]]
+#user = \"anna\"
+#name = \"pixel\"
+#agency = \"demo\"
+#device = \"phone-17\"
+#key_file = \"secrets/phone-17\"
+
+# A Traccar server forwards positions to TOPIC/AGENCY/positions, with a login of role `service` that may publish; or over HTTP
+# (POST /api/v1/traccar). The device is its identifier there (`uniqueId`).
+[traccar]
+topic = {TRACCAR_ROOT:?}
+"
     )
 }
 

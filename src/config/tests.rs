@@ -63,13 +63,16 @@ fn the_file_at_the_root_is_what_is_printed() {
 fn the_examples_in_it_are_understood() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("secrets")).unwrap();
-    for name in ["tag-7", "officer-4", "desk-1"] {
+    for name in ["tag-7", "officer-4", "desk-1", "phone-17"] {
         let secret = format!("made by a machine for {name}\n");
         fs::write(folder.path().join("secrets").join(name), secret).unwrap();
     }
     let text = with_examples(&print());
     let settings = Settings::parse(("it", folder.path()), &text, &Environment::default()).unwrap();
     assert_eq!(settings.endpoint.logins.len(), 3);
+    let phone = settings.routes.phone("anna", "pixel").unwrap();
+    assert_eq!(phone.device().unwrap().as_str(), "phone-17");
+    assert_eq!(settings.endpoint.routes.phone("anna", "pixel"), Ok(phone));
     let [login, ..] = settings.endpoint.logins.as_slice() else {
         panic!("there are three");
     };

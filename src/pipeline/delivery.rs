@@ -63,6 +63,8 @@ pub struct Content {
     pub reports: Vec<Received>,
     /// Parts of it that can't be read.
     pub unreadable: Vec<Unreadable>,
+    /// How many of these nothing is wrong with, except that they are no reports: what foreign devices say beside them.
+    pub other: usize,
 }
 
 impl Content {
@@ -264,6 +266,7 @@ mod tests {
         let content = Content {
             reports: Vec::new(),
             unreadable: vec![unreadable],
+            other: 0,
         };
         let delivery = Delivery {
             agency: AgencyId::parse("demo").unwrap(),

@@ -9,8 +9,8 @@ use crate::model::id::AgencyId;
 use crate::replay::Item;
 use crate::wire::feed::{FeedBody, FeedItem};
 use crate::wire::journal::{self, Entered};
-use crate::wire::report;
-use crate::wire::topic::Topic;
+use crate::wire::routes::Routes;
+use crate::wire::topic::TopicError;
 
 /// What a line of a feed came to.
 #[derive(Debug, Default)]
@@ -22,13 +22,14 @@ pub struct Taken {
 }
 
 /// Reads one line of a feed. Events that name no agency are `agency`'s.
-pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
+pub fn take(item: FeedItem, routes: &Routes, agency: &AgencyId) -> Taken {
     let mut taken = Taken::default();
     let (line, received_at) = (item.line, item.received_at);
     match item.body {
-        FeedBody::Message { topic, payload } => match Topic::parse(root, &topic) {
-            Ok(Topic::Report { agency, device }) => {
-                let content = report::decode(&agency, &device, &topic, payload);
+        FeedBody::Message { topic, payload } => match routes.find(&topic) {
+            Ok(route) => {
+                let agency = route.agency().clone();
+                let content = route.read(&topic, payload).content;
                 taken
                     .items
                     .extend(content.reports.into_iter().map(|received| Item {
@@ -48,12 +49,7 @@ pub fn take(item: FeedItem, root: &str, agency: &AgencyId) -> Taken {
                 );
             }
             // What the engine itself published is not what it was told.
-            Ok(
-                Topic::Receipt { .. }
-                | Topic::Command { .. }
-                | Topic::OfficerAlert { .. }
-                | Topic::DeskAlert { .. },
-            ) => {}
+            Err(TopicError::Outgoing) => {}
             Err(error) => taken.problems.push(format!("line {line}: {error}")),
         },
         FeedBody::Event { name, data } => match journal::from_feed(&name, agency, &data) {

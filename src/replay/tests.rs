@@ -4,6 +4,7 @@ use super::*;
 use crate::model::effect::EffectBody;
 use crate::model::time::Timestamp;
 use crate::wire::feed::FeedReader;
+use crate::wire::routes::Routes;
 use crate::wire::topic::DEFAULT_ROOT;
 use crate::wire::{effect, journal, roster_file};
 
@@ -25,7 +26,7 @@ fn agency() -> AgencyId {
 fn read(feed: &str) -> (Vec<Item>, Vec<String>) {
     let mut all = intake::Taken::default();
     for line in FeedReader::new("feed", feed.as_bytes()) {
-        let taken = intake::take(line.unwrap(), DEFAULT_ROOT, &agency());
+        let taken = intake::take(line.unwrap(), &Routes::new(DEFAULT_ROOT), &agency());
         all.items.extend(taken.items);
         all.problems.extend(taken.problems);
     }

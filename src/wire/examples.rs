@@ -89,7 +89,7 @@ fn every_example_is_read() {
             ("json alert", 1),
             ("json feed", 1),
             ("json receipt", 1),
-            ("json report", 3),
+            ("json report", 5),
             ("json roster", 1),
             ("json zones", 1),
             ("toml parameters", 1),

@@ -13,13 +13,16 @@ pub mod effect;
 pub mod feed;
 pub(crate) mod gzip;
 pub mod journal;
+pub mod own_tracks;
 pub mod parameters_file;
 pub mod problem;
 pub mod report;
 pub mod roster_file;
+pub mod routes;
 pub mod snapshot;
 pub mod text;
 pub mod topic;
+pub mod traccar;
 pub mod track_csv;
 pub mod zone_file;
 

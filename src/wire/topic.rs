@@ -36,6 +36,14 @@ pub enum TopicError {
          AGENCY/officer/OFFICER/alert, AGENCY/desk/alert"
     )]
     UnknownShape,
+    /// Ours, and from us to others.
+    #[error("nothing comes in on this topic; expected AGENCY/DEVICE/report")]
+    Outgoing,
+    /// Of a phone that nobody has listed.
+    #[error(
+        "no phone of this user and device is listed; expected an entry [[owntracks.phone]], or a login of that name"
+    )]
+    UnlistedPhone,
     /// One of its parts is not an id.
     #[error(transparent)]
     Id(#[from] InvalidId),
@@ -221,7 +229,7 @@ pub fn check_root(root: &str) -> Result<(), TopicError> {
 }
 
 /// What holds for topics and filters alike.
-fn check_text(text: &str) -> Result<(), TopicError> {
+pub(super) fn check_text(text: &str) -> Result<(), TopicError> {
     if text.is_empty() {
         Err(TopicError::Empty)
     } else if text.len() > TOPIC_BYTES_MAX {

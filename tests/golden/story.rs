@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bailiwick::model::id::AgencyId;
 use bailiwick::replay::{Definitions, Item, intake};
 use bailiwick::wire::feed::{FeedItem, FeedReader};
+use bailiwick::wire::routes::Routes;
 use bailiwick::wire::zone_file::Options;
 use bailiwick::wire::{parameters_file, roster_file, topic, zone_file};
 
@@ -59,7 +60,9 @@ pub(crate) fn lines(story: &Path) -> Vec<FeedItem> {
 /// A line as the engine takes it.
 pub(crate) fn taken(story: &Path, line: FeedItem) -> Vec<Item> {
     let agency = AgencyId::parse("demo").expect("an id");
-    let taken = intake::take(line, topic::DEFAULT_ROOT, &agency);
+    let mut routes = Routes::new(topic::DEFAULT_ROOT);
+    routes.take_by_name(true);
+    let taken = intake::take(line, &routes, &agency);
     assert!(
         taken.problems.is_empty(),
         "{}: {:?}",

@@ -12,6 +12,7 @@ use bailiwick::model::id::AgencyId;
 use bailiwick::model::zone::{Zone, ZoneKind};
 use bailiwick::replay::{Item, intake};
 use bailiwick::wire::feed::FeedReader;
+use bailiwick::wire::routes::Routes;
 use bailiwick::wire::topic::DEFAULT_ROOT;
 use bailiwick::wire::zone_file::{self, Options};
 use flate2::read::MultiGzDecoder;
@@ -76,7 +77,7 @@ pub(crate) fn track(path: &Path) -> Vec<Item> {
     let mut items = Vec::new();
     for line in FeedReader::new(&path.display().to_string(), BufReader::new(file)) {
         let line = line.unwrap_or_else(|problem| panic!("{problem}"));
-        let taken = intake::take(line, DEFAULT_ROOT, &agency);
+        let taken = intake::take(line, &Routes::new(DEFAULT_ROOT), &agency);
         assert!(taken.problems.is_empty(), "{:?}", taken.problems);
         items.extend(taken.items);
     }

@@ -94,7 +94,15 @@ fn every_key_that_is_read_stands_in_the_wire_contract() {
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .collect();
     let mut found = Vec::new();
-    for folder in ["report", "feed", "zone_file", "roster_file", "track_csv"] {
+    for folder in [
+        "report",
+        "own_tracks",
+        "traccar",
+        "feed",
+        "zone_file",
+        "roster_file",
+        "track_csv",
+    ] {
         let mut sources = files(&format!("src/wire/{folder}"), ".rs");
         sources.extend(files("src/wire", &format!("{folder}.rs")));
         assert!(!sources.is_empty(), "src/wire/{folder} has moved");

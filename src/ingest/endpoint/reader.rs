@@ -17,11 +17,11 @@ use super::client::Client;
 use super::frame::{Front, Unframed, front};
 use super::line::{Answer, End, Numbered, Pending, lock};
 use super::packet::{self, Packet, Publish, Qos, Untaken, Version};
-use super::rules::Source;
 use super::subscriptions::Wanted;
+use crate::model::id::{AgencyId, DeviceId};
 use crate::pipeline::delivery::{Content, Delivery, Receipt};
-use crate::telemetry::metrics::{PacketKind, PublishRefusal, SubscriptionRefusal, Unread};
-use crate::wire::report::decode;
+use crate::telemetry::metrics::{PacketKind, PublishRefusal, SubscriptionRefusal};
+use crate::wire::routes::{Read, Route};
 
 /// Bytes asked for at once from a quiet client: a report and its packet.
 const CHUNK_MIN: usize = 2 * 1024;
@@ -235,8 +235,8 @@ impl<'c> Reader<'c> {
     async fn publish(&mut self, publish: Publish) -> Result<(), End> {
         let client = self.client;
         client.line.room().await;
-        let weight = match client.identity.source(&publish.topic) {
-            Ok(source) => self.deliver(source, publish).await?,
+        let weight = match client.identity.route(&publish.topic) {
+            Ok(route) => self.deliver(&route, publish).await?,
             Err(refusal) => {
                 self.refuse(&publish, refusal)?;
                 1
@@ -258,21 +258,21 @@ impl<'c> Reader<'c> {
     }
 
     /// Hands a message to the pipeline; says how many reports it counts for.
-    async fn deliver(&self, source: Source, publish: Publish) -> Result<usize, End> {
+    async fn deliver(&self, route: &Route, publish: Publish) -> Result<usize, End> {
         let house = &self.client.house;
         let topic = str::from_utf8(&publish.topic).unwrap_or_default();
         let bytes = publish.payload.len();
-        let content = decode(&source.agency, &source.device, topic, publish.payload);
+        let Read { device, content } = route.read(topic, publish.payload);
         let weight = weight(&content, bytes);
         self.count(&content);
-        let numbered = self.numbered(&source, &content);
+        let numbered = device.and_then(|device| self.numbered(route.agency(), device, &content));
         let answer = if content.reports.is_empty() && content.unreadable.is_empty() {
             // An empty array says nothing; there is nothing to wait for.
             Answer::Known(Verdict::Good)
         } else {
             let (receipt, awaited) = Receipt::new();
             let delivery = Delivery {
-                agency: source.agency,
+                agency: route.agency().clone(),
                 content,
                 received_at: None,
                 receipt,
@@ -295,20 +295,18 @@ impl<'c> Reader<'c> {
     }
 
     fn count(&self, content: &Content) {
+        let (reports, unreadable) = (content.reports.len(), content.unreadable.len());
         let metrics = &self.client.house.metrics;
-        metrics.reports(u64::try_from(content.reports.len()).unwrap_or(u64::MAX));
-        let what = if content.reports.is_empty() {
-            Unread::Message
-        } else {
-            Unread::Element
-        };
-        for _ in &content.unreadable {
-            metrics.unreadable(what);
-        }
+        metrics.message(reports, unreadable, content.other.min(unreadable));
     }
 
     /// The numbers for the receipt, where anybody reads receipts.
-    fn numbered(&self, source: &Source, content: &Content) -> Option<Box<Numbered>> {
+    fn numbered(
+        &self,
+        agency: &AgencyId,
+        device: DeviceId,
+        content: &Content,
+    ) -> Option<Box<Numbered>> {
         if !self.client.house.hub.receipts_are_read() {
             return None;
         }
@@ -318,8 +316,8 @@ impl<'c> Reader<'c> {
             .collect();
         (!numbers.is_empty()).then(|| {
             Box::new(Numbered {
-                agency: source.agency.clone(),
-                device: source.device.clone(),
+                agency: agency.clone(),
+                device,
                 numbers,
             })
         })

@@ -14,14 +14,16 @@ use super::answer::Verdict;
 use super::pace::Bucket;
 use super::packet::Connect;
 use super::settings::{Login, Pace, Role, SecretDigest, Settings};
-use crate::model::id::{AgencyId, DeviceId};
+use crate::model::id::AgencyId;
 use crate::telemetry::metrics::{LoginRefusal, PublishRefusal};
+use crate::wire::routes::{Phone, Route, Routes};
 use crate::wire::topic::{Topic, TopicError, TopicFilter};
 
 /// Who may connect.
 #[derive(Debug)]
 pub(super) struct Rules {
     root: String,
+    routes: Arc<Routes>,
     anonymous: Option<AgencyId>,
     logins: BTreeMap<String, Known>,
     gateway_pace: Pace,
@@ -42,7 +44,7 @@ pub(super) struct Identity {
     pub(super) name: Option<Arc<str>>,
     /// How fast it may report.
     pub(super) bucket: Arc<Mutex<Bucket>>,
-    root: Arc<str>,
+    routes: Arc<Routes>,
     says: Says,
     reads: Vec<TopicFilter>,
 }
@@ -51,21 +53,15 @@ pub(super) struct Identity {
 #[derive(Debug)]
 enum Says {
     Nothing,
-    Own { topic: String, source: Source },
+    Own { topic: String, route: Route },
     Agency(AgencyId),
-}
-
-/// Whose report it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Source {
-    pub(super) agency: AgencyId,
-    pub(super) device: DeviceId,
 }
 
 impl Rules {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             root: settings.root.clone(),
+            routes: Arc::new(routes(settings)),
             anonymous: settings.anonymous.clone(),
             logins: settings
                 .logins
@@ -106,7 +102,7 @@ impl Rules {
         let filter = |topic: Topic| TopicFilter::parse(&topic.to_text(&self.root)).ok();
         let (says, reads) = match &login.role {
             Role::Device(device) => {
-                let source = Source {
+                let route = Route::Report {
                     agency: agency.clone(),
                     device: device.clone(),
                 };
@@ -122,7 +118,7 @@ impl Rules {
                 let command = Topic::Command { agency, device };
                 let says = Says::Own {
                     topic: own.to_text(&self.root),
-                    source,
+                    route,
                 };
                 (says, vec![filter(receipt), filter(command)])
             }
@@ -154,7 +150,7 @@ impl Rules {
                 Role::Device(_) | Role::Officer(_) | Role::Desk => Arc::clone(bucket),
                 Role::Service(_) => full(self.gateway_pace),
             },
-            root: Arc::from(self.root.as_str()),
+            routes: Arc::clone(&self.routes),
             says,
             reads: reads.into_iter().flatten().collect(),
         }
@@ -165,11 +161,30 @@ impl Rules {
         Identity {
             name: None,
             bucket: full(self.gateway_pace),
-            root: Arc::from(self.root.as_str()),
+            routes: Arc::clone(&self.routes),
             says: Says::Agency(agency.clone()),
             reads: all.into_iter().collect(),
         }
     }
+}
+
+/// Where messages come in. A device's login is a phone's too: USER is its name, DEVICE its device. Phones may also go by name
+/// here, because nobody speaks for more than what its login allows.
+fn routes(settings: &Settings) -> Routes {
+    let mut routes = settings.routes.clone().rooted(&settings.root);
+    routes.take_by_name(true);
+    for login in &settings.logins {
+        if let Role::Device(device) = &login.role {
+            routes.list(Phone {
+                user: login.username.clone(),
+                name: device.to_string(),
+                agency: login.agency.clone(),
+                device: device.clone(),
+                key: None,
+            });
+        }
+    }
+    routes
 }
 
 /// A bucket that nothing has been taken from.
@@ -178,21 +193,32 @@ fn full(pace: Pace) -> Arc<Mutex<Bucket>> {
 }
 
 impl Identity {
-    /// Whose report a publish is, if this client may make it.
-    pub(super) fn source(&self, topic: &[u8]) -> Result<Source, PublishRefusal> {
-        if let Says::Own { topic: own, source } = &self.says
+    /// Whose message a publish is and how it is read, if this client may make it.
+    pub(super) fn route(&self, topic: &[u8]) -> Result<Route, PublishRefusal> {
+        if let Says::Own { topic: own, route } = &self.says
             && own.as_bytes() == topic
         {
-            return Ok(source.clone());
+            return Ok(route.clone());
         }
         let topic = str::from_utf8(topic).map_err(|_not_text| PublishRefusal::Topic)?;
-        let parsed = Topic::parse(&self.root, topic).map_err(|_none| PublishRefusal::Topic)?;
-        let Topic::Report { agency, device } = parsed else {
-            return Err(PublishRefusal::Topic);
+        let route = self
+            .routes
+            .find(topic)
+            .map_err(|_none| PublishRefusal::Topic)?;
+        let may = match &self.says {
+            Says::Agency(own) => own == route.agency(),
+            // A Traccar server speaks for many devices, so it is no device.
+            Says::Own { route: own, .. } => {
+                own.agency() == route.agency()
+                    && route.device().is_some()
+                    && own.device() == route.device()
+            }
+            Says::Nothing => false,
         };
-        match &self.says {
-            Says::Agency(own) if *own == agency => Ok(Source { agency, device }),
-            Says::Agency(_) | Says::Own { .. } | Says::Nothing => Err(PublishRefusal::Identity),
+        if may {
+            Ok(route)
+        } else {
+            Err(PublishRefusal::Identity)
         }
     }
 
@@ -205,6 +231,8 @@ impl Identity {
             | TopicError::ControlCharacter
             | TopicError::OtherRoot(_)
             | TopicError::UnknownShape
+            | TopicError::Outgoing
+            | TopicError::UnlistedPhone
             | TopicError::Id(_)
             | TopicError::Root(_)
             | TopicError::Wildcard(_)
@@ -223,6 +251,7 @@ mod tests {
     use super::super::packet::Version;
     use super::super::settings::Service;
     use super::*;
+    use crate::model::id::DeviceId;
 
     fn login(name: &str, role: Role) -> Login {
         Login {
@@ -246,6 +275,7 @@ mod tests {
         };
         settings.logins = vec![
             login("tag-7", Role::Device("tag-7".parse().unwrap())),
+            login("phone", Role::Device("tag-8".parse().unwrap())),
             login("o-1", Role::Officer("o-1".parse().unwrap())),
             login("desk", Role::Desk),
             login("observer", Role::Service(observer)),
@@ -308,9 +338,11 @@ mod tests {
     fn what_may_be_published() {
         use PublishRefusal::{Identity as Other, Topic};
         let check = |name: &str, topic: &str, expected: Result<&str, PublishRefusal>| {
-            let source = identity(name).source(topic.as_bytes());
-            let device = source.as_ref().map(|s| s.device.as_str()).map_err(|r| *r);
-            assert_eq!(device, expected, "{name:?} on {topic}");
+            let route = identity(name).route(topic.as_bytes());
+            let device = route
+                .as_ref()
+                .map(|route| route.device().map_or("-", DeviceId::as_str));
+            assert_eq!(device.map_err(|r| *r), expected, "{name:?} on {topic}");
         };
         check("tag-7", "em/demo/tag-7/report", Ok("tag-7"));
         for (topic, reason) in [
@@ -329,7 +361,23 @@ mod tests {
         ] {
             check("tag-7", topic, Err(reason));
         }
-        assert_eq!(identity("tag-7").source(&[0xff, 0xfe]), Err(Topic));
+        assert_eq!(identity("tag-7").route(&[0xff, 0xfe]), Err(Topic));
+        // The app puts the login and the device into the topic; a device goes by its agency and itself, too.
+        check("phone", "owntracks/phone/tag-8", Ok("tag-8"));
+        check("phone", "owntracks/demo/tag-8", Ok("tag-8"));
+        check("phone", "owntracks/phone/tag-8/event", Ok("tag-8"));
+        check("phone", "owntracks/phone/tag-8/cmd", Err(Topic));
+        check("phone", "owntracks/phone/tag-9", Err(Other));
+        check("phone", "owntracks/demo/tag-7", Err(Other));
+        check("phone", "owntracks/tag-7/tag-7", Err(Other));
+        check("phone", "traccar/demo/positions", Err(Other));
+        check("gateway", "owntracks/demo/phone-1", Ok("phone-1"));
+        check("gateway", "owntracks/phone/tag-8", Ok("tag-8"));
+        check("gateway", "owntracks/other/phone-1", Err(Other));
+        check("gateway", "owntracks/demo/phone 1", Err(Topic));
+        check("gateway", "traccar/demo/positions", Ok("-"));
+        check("gateway", "traccar/other/positions", Err(Other));
+        check("gateway", "traccar/demo/events", Err(Topic));
         for nobody in ["o-1", "desk", "observer"] {
             check(nobody, "em/demo/tag-7/report", Err(Other));
         }

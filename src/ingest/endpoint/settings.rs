@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 use crate::ingest::IngestError;
 use crate::model::id::{AgencyId, DeviceId, OfficerId};
 use crate::wire::report::PAYLOAD_BYTES_MAX;
+use crate::wire::routes::Routes;
 use crate::wire::topic::{DEFAULT_ROOT, TopicFilter, check_root};
 
 /// What the endpoint is told.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub address: SocketAddr,
     /// First levels of all topics.
     pub root: String,
+    /// Where phones and Traccar servers publish, and which phones are known.
+    pub routes: Routes,
     /// The agency in which clients without a login may publish any device's reports and subscribe to anything. Only legal
     /// on a loopback address.
     pub anonymous: Option<AgencyId>,
@@ -81,6 +84,11 @@ impl SecretDigest {
     /// The digest of a password.
     pub fn of(password: &str) -> Self {
         Self(Sha256::digest(password.as_bytes()).into())
+    }
+
+    /// The digest, for another door that lets the same login in.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Compares in constant time.
@@ -191,6 +199,7 @@ impl Settings {
         Self {
             address,
             root: DEFAULT_ROOT.to_owned(),
+            routes: Routes::new(DEFAULT_ROOT),
             anonymous: None,
             logins: Vec::new(),
             limits: Limits::default(),

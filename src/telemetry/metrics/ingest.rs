@@ -112,6 +112,8 @@ label_values! {
         Message = "message",
         /// An element of a backlog; the others stand.
         Element = "element",
+        /// Nothing is wrong with it, and it is no report: what phones and servers say beside their places.
+        Other = "other",
     }
 }
 
@@ -219,7 +221,7 @@ const REPORTS: Metric = Metric::counter(
 const UNREADABLE: Metric = Metric::counter(
     "bailiwick_ingest_unreadable_total",
     "messages",
-    "messages that could not be read and went to quarantine, whole or as one element of a backlog",
+    "messages that went to quarantine: not readable, whole or as one element of a backlog, or readable and no report (other)",
 )
 .by("what", Unread::TEXTS);
 const PUBLISHES_REFUSED: Metric = Metric::counter(
@@ -421,6 +423,23 @@ impl Ingest {
     /// Something of a message could not be read.
     pub fn unreadable(&self, what: Unread) {
         self.unreadable.increment(what);
+    }
+
+    /// A message was read: so many reports came out of it, and so many parts that are none, some of which nothing is wrong
+    /// with.
+    pub fn message(&self, reports: usize, unreadable: usize, other: usize) {
+        self.reports(u64::try_from(reports).unwrap_or(u64::MAX));
+        let what = if reports == 0 {
+            Unread::Message
+        } else {
+            Unread::Element
+        };
+        for _ in other..unreadable {
+            self.unreadable(what);
+        }
+        for _ in 0..other.min(unreadable) {
+            self.unreadable(Unread::Other);
+        }
     }
 
     /// A publish was refused.

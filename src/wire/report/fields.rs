@@ -5,19 +5,19 @@
 //! stands last. Deliberately absent: fields that no rule reads; they stay in the bytes that the journal keeps.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, Visitor};
 
+use super::slots::Slots;
 use super::{DEPTH_MAX, ReportError, VERSION};
 use crate::model::fix::{RawFix, Source};
 use crate::model::id::{BootId, ContentHash, DeviceId, ObligationId};
 use crate::model::report::{Case, CheckInAnswer, Report, Strap};
 use crate::model::time::Timestamp;
 use crate::model::units::Percent;
+use crate::wire::{own_tracks, traccar};
 
 /// Reads one report of a device from the text of a JSON value.
 pub(super) fn read(device: &DeviceId, text: &str) -> Result<Report, ReportError> {
@@ -210,7 +210,7 @@ fn case(word: &str) -> Option<Case> {
     clippy::cast_sign_loss,
     reason = "checked to lie in 0 to 100"
 )]
-fn percent(charge: f64) -> Option<Percent> {
+pub(in crate::wire) fn percent(charge: f64) -> Option<Percent> {
     (0.0..=100.0)
         .contains(&charge)
         .then(|| Percent::new(charge.floor() as u8))
@@ -233,6 +233,16 @@ fn read_one_by_one(
         }
     }
     let at = fields.values.get("at").filter(|at| at.get() != "null");
+    if at.is_none() {
+        // Ours always has it, and what others send never does: so the bytes alone tell what they are, at the door and in
+        // the journal.
+        if fields.has("_type") {
+            return own_tracks::read(device, content, &mut fields);
+        }
+        if fields.has("device") && (fields.has("position") || fields.has("event")) {
+            return traccar::read(device, content, &mut fields);
+        }
+    }
     let at = instant(at.ok_or(ReportError::AtMissing)?.get()).ok_or(ReportError::AtUnreadable)?;
     let fix = fields.object("fix", |fix| {
         let (lat, lon) = (fix.demand("lat", Some), fix.demand("lon", Some));
@@ -288,101 +298,4 @@ fn instant(json: &str) -> Option<Timestamp> {
 )]
 fn whole_millis(millis: f64) -> i64 {
     millis.floor() as i64
-}
-
-/// The values of one object by key, each as it stands, and the names of those that could not be read.
-///
-/// `ignored` holds names of our own fields only and each once, so it needs no limit.
-struct Slots<'a> {
-    /// What stands before the names: nothing, or `fix.`
-    prefix: String,
-    values: BTreeMap<Cow<'a, str>, &'a RawValue>,
-    ignored: Vec<String>,
-}
-
-impl<'a> Slots<'a> {
-    fn read(prefix: String, text: &'a str) -> Result<Self, serde_json::Error> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        let values = Deserializer::deserialize_map(&mut json, Pairs)?;
-        json.end()?;
-        Ok(Self {
-            prefix,
-            values,
-            ignored: Vec::new(),
-        })
-    }
-
-    fn ignore(&mut self, name: &str) {
-        self.ignored.push(format!("{}{name}", self.prefix));
-    }
-
-    /// A field, where it is there and not null; ignored where it can't be read or is no possible value.
-    fn take<T: Deserialize<'a>, U>(
-        &mut self,
-        name: &str,
-        check: impl FnOnce(T) -> Option<U>,
-    ) -> Option<U> {
-        let value: &'a RawValue = self.values.get(name)?;
-        let value = match serde_json::from_str(value.get()) {
-            Ok(None) => return None,
-            Ok(Some(found)) => check(found),
-            Err(_) => None,
-        };
-        if value.is_none() {
-            self.ignore(name);
-        }
-        value
-    }
-
-    /// The same for a field without which its object says nothing.
-    fn demand<T: Deserialize<'a>, U>(
-        &mut self,
-        name: &str,
-        check: impl FnOnce(T) -> Option<U>,
-    ) -> Option<U> {
-        let before = self.ignored.len();
-        let value = self.take(name, check);
-        if value.is_none() && self.ignored.len() == before {
-            self.ignore(name);
-        }
-        value
-    }
-
-    /// An object among the fields.
-    fn object<U>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&mut Slots<'a>) -> Option<U>,
-    ) -> Option<U> {
-        let value: &'a RawValue = self.values.get(name)?;
-        if value.get() == "null" {
-            return None;
-        }
-        let Ok(mut inner) = Slots::read(format!("{name}."), value.get()) else {
-            self.ignore(name);
-            return None;
-        };
-        let value = read(&mut inner);
-        self.ignored.append(&mut inner.ignored);
-        value
-    }
-}
-
-/// Collects an object's values; a key that stands twice counts where it stands last.
-struct Pairs;
-
-impl<'de> Visitor<'de> for Pairs {
-    type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = BTreeMap::new();
-        while let Some(key) = map.next_key()? {
-            values.insert(key, map.next_value()?);
-        }
-        Ok(values)
-    }
 }

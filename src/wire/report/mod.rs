@@ -6,7 +6,8 @@
 //! decoding is for. Deliberately absent: any judgement of a place or a time, and the content in any error.
 
 mod encode;
-mod fields;
+pub(in crate::wire) mod fields;
+pub(in crate::wire) mod slots;
 
 #[cfg(test)]
 mod tests;
@@ -78,12 +79,38 @@ pub enum ReportError {
         "`at` is not an instant; expected RFC 3339 such as 2026-11-21T19:00:00Z, or epoch milliseconds"
     )]
     AtUnreadable,
+    /// An OwnTracks message that says nothing of place, contact or battery.
+    #[error("an OwnTracks message of type {0}: kept and not judged")]
+    OtherOwnTracks(&'static str),
+    /// An OwnTracks message that we have no key for.
+    #[error(
+        "encrypted, and the device has no key; expected its key in the configuration, or an unencrypted message"
+    )]
+    Encrypted,
+    /// No time of an OwnTracks message.
+    #[error("`tst` is missing or no epoch seconds; expected such as 1795287600")]
+    Tst,
+    /// A Traccar message that is no position.
+    #[error(
+        "a Traccar event: kept and not judged; what it concludes from places is not ours to believe"
+    )]
+    OtherTraccar,
+    /// No time of a Traccar position.
+    #[error(
+        "`position` has no readable `deviceTime` or `fixTime`; expected such as 2026-11-21T19:00:00.000+00:00"
+    )]
+    TraccarTime,
     /// More elements than [`ARRAY_LENGTH_MAX`].
     #[error("more than {ARRAY_LENGTH_MAX} reports in one message; those before were read")]
     ArrayTooLong,
 }
 
 impl ReportError {
+    /// Whether nothing is wrong with it, and it only is no report: something else that a foreign sender says.
+    pub const fn is_other(&self) -> bool {
+        matches!(self, Self::OtherOwnTracks(_) | Self::OtherTraccar)
+    }
+
     /// What serde says about a text that is not JSON: its messages on syntax are fixed sentences with a position.
     fn from_json(error: &serde_json::Error) -> Self {
         if error.is_syntax() || error.is_eof() {
@@ -158,7 +185,10 @@ impl Message<'_> {
                     let raw = payload.slice_ref(text.as_bytes());
                     self.content.reports = vec![Received { report, raw }];
                 }
-                Err(error) => self.set_aside(text.as_bytes(), &error),
+                Err(error) => {
+                    self.content.other += usize::from(error.is_other());
+                    self.set_aside(text.as_bytes(), &error);
+                }
             }
         }
     }
@@ -192,6 +222,7 @@ impl Message<'_> {
     }
 
     fn set_aside_element(&mut self, number: usize, element: &str, error: &ReportError) {
+        self.content.other += usize::from(error.is_other());
         if self.content.unreadable.len() < UNREADABLE_ELEMENTS_MAX {
             self.set_aside(
                 element.as_bytes(),
@@ -235,7 +266,7 @@ fn after<'a>(text: &'a str, part: &str) -> &'a str {
 }
 
 /// The longest beginning of a text that has at most so many bytes.
-fn cut(text: &str, bytes: usize) -> &str {
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end));
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
