@@ -161,6 +161,14 @@ impl Default for Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::health::TROUBLES;
+
+    /// Telemetry knows no pipeline: a trouble that it does not list would not be told.
+    #[test]
+    fn every_trouble_is_in_the_catalogue() {
+        let words = Trouble::ALL.map(Trouble::name);
+        assert_eq!(words.as_slice(), TROUBLES);
+    }
 
     #[test]
     fn a_trouble_keeps_its_beginning_and_is_told_once() {

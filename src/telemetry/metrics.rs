@@ -5,6 +5,8 @@
 //! first second, at zero. `docs/METRICS.md` is written from the catalogue. Deliberately absent: a global recorder (two
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
+pub mod desk;
+pub mod health;
 mod ingest;
 pub mod notify;
 pub mod pipeline;
@@ -117,8 +119,10 @@ impl Metric {
 /// All metrics, in the order of the straight path.
 pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
     let parts = [
+        health::METRICS,
         ingest::METRICS,
         pipeline::METRICS,
+        desk::METRICS,
         web::METRICS,
         notify::METRICS,
     ];
@@ -186,15 +190,47 @@ impl<L: LabelValue> HistogramBy<L> {
     }
 }
 
-/// A counter for each of a list of words.
+/// A handle for each of a list of words.
 #[derive(Debug, Clone)]
-struct CounterByWord(Vec<(&'static str, Counter)>);
+struct ByWord<H>(Vec<(&'static str, H)>);
+
+impl<H> ByWord<H> {
+    /// The handle of a word of the list; others have none, and a test of whoever counts compares the lists.
+    fn of(&self, word: &str) -> Option<&H> {
+        let found = self.0.iter().find(|(known, _)| *known == word);
+        found.map(|(_, handle)| handle)
+    }
+}
+
+/// A counter for each of a list of words.
+type CounterByWord = ByWord<Counter>;
 
 impl CounterByWord {
-    /// Counts under a word of the list; others are not counted, and a test of whoever counts compares the lists.
     fn increment(&self, word: &str) {
-        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == word) {
+        if let Some(counter) = self.of(word) {
             counter.increment(1);
+        }
+    }
+}
+
+/// A gauge for each of a list of words.
+type GaugeByWord = ByWord<Gauge>;
+
+impl GaugeByWord {
+    fn set(&self, word: &str, value: f64) {
+        if let Some(gauge) = self.of(word) {
+            gauge.set(value);
+        }
+    }
+}
+
+/// A histogram of seconds for each of a list of words.
+type HistogramByWord = ByWord<Histogram>;
+
+impl HistogramByWord {
+    fn record(&self, word: &str, seconds: f64) {
+        if let Some(histogram) = self.of(word) {
+            histogram.record(seconds);
         }
     }
 }
@@ -203,8 +239,10 @@ impl CounterByWord {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    health: Arc<health::Health>,
     ingest: Arc<Ingest>,
     pipeline: Arc<pipeline::Pipeline>,
+    desk: Arc<desk::Desk>,
     notify: Arc<notify::Notify>,
     web: Arc<Web>,
 }
@@ -221,12 +259,24 @@ impl Metrics {
             handles.declare(metric);
         }
         Self {
+            health: Arc::new(health::Health::new(&handles)),
             ingest: Arc::new(Ingest::new(&handles)),
             pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
+            desk: Arc::new(desk::Desk::new(&handles)),
             notify: Arc::new(notify::Notify::new(&handles)),
             web: Arc::new(Web::new(&handles)),
             registry,
         }
+    }
+
+    /// The handles of the service's own health.
+    pub fn health(&self) -> Arc<health::Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// The handles of what people do about alerts.
+    pub fn desk(&self) -> Arc<desk::Desk> {
+        Arc::clone(&self.desk)
     }
 
     /// The handles of the ingest stage.
@@ -320,16 +370,15 @@ impl Handles {
     }
 
     fn counter_by_word(&self, metric: &Metric) -> CounterByWord {
-        let label = metric.label.unwrap_or(Label {
-            name: "",
-            values: &[],
-        });
-        let counters = label.values.iter().map(|word| {
-            let value = metrics::Label::from_static_parts(label.name, word);
-            let key = Key::from_parts(metric.name, vec![value]);
-            (*word, self.0.register_counter(&key, &METADATA))
-        });
-        CounterByWord(counters.collect())
+        by_word(metric, |key| self.0.register_counter(key, &METADATA))
+    }
+
+    fn gauge_by_word(&self, metric: &Metric) -> GaugeByWord {
+        by_word(metric, |key| self.0.register_gauge(key, &METADATA))
+    }
+
+    fn histogram_by_word(&self, metric: &Metric) -> HistogramByWord {
+        by_word(metric, |key| self.0.register_histogram(key, &METADATA))
     }
 
     fn gauge(&self, metric: &Metric) -> Gauge {
@@ -341,6 +390,15 @@ impl Handles {
         self.0
             .register_histogram(&Key::from_static_name(metric.name), &METADATA)
     }
+}
+
+/// A handle for each value of a metric's label.
+fn by_word<H>(metric: &Metric, handle: impl Fn(&Key) -> H) -> ByWord<H> {
+    let words = metric.label.iter().flat_map(|label| label.values);
+    let handles = words
+        .zip(keys(metric))
+        .map(|(word, key)| (*word, handle(&key)));
+    ByWord(handles.collect())
 }
 
 /// The key of one value's series.

@@ -13,9 +13,11 @@ use axum::response::IntoResponse;
 
 use super::House;
 use super::auth::MayRead;
+use super::board::seconds;
 use super::views::{HealthView, ProblemView, TroubleView};
 use crate::model::time::Timestamp;
 use crate::pipeline::health::State as HealthState;
+use crate::telemetry::metrics::health::Health as Counts;
 
 /// Whether the process is alive.
 #[utoipa::path(
@@ -81,6 +83,9 @@ pub(super) async fn metrics(
     State(house): State<Arc<House>>,
     MayRead(_caller): MayRead,
 ) -> impl IntoResponse {
+    let now = house.parts.clock.now();
+    house.board.tell(now);
+    tell(&house.parts.metrics.health(), &house.parts.health.state());
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         house.parts.metrics.render(),
@@ -92,6 +97,15 @@ impl House {
     pub(super) fn health(&self) -> HealthView {
         view(&self.parts.health.state(), self.parts.clock.now())
     }
+}
+
+/// Tells how the service is, as a scrape shows it.
+fn tell(counts: &Counts, state: &HealthState) {
+    let at = |at: Option<Timestamp>| at.map_or(0.0, seconds);
+    let standing = state.troubles.keys().map(|trouble| trouble.name());
+    counts.ready(state.is_ready());
+    counts.troubles(&standing.collect::<Vec<_>>());
+    counts.data(at(state.received_at), at(state.committed_at));
 }
 
 fn view(state: &HealthState, now: Timestamp) -> HealthView {

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod auth;
+mod board;
 mod definitions;
 mod devices;
 mod error;
@@ -50,6 +51,7 @@ pub use self::settings::{
     Limits, Map, MapLayer, Scope, SecretSha256, Settings, TOKEN_NAME_LENGTH_MAX, Token,
 };
 
+use self::board::Board;
 use self::definitions::Shelf;
 use self::error::{ApiError, Code};
 use self::gate::{Gate, Takes};
@@ -151,6 +153,7 @@ struct House {
     limits: Limits,
     counts: Arc<Counts>,
     shelf: Shelf,
+    board: Board,
     stream_places: Arc<Semaphore>,
     phase: watch::Receiver<Phase>,
 }
@@ -192,6 +195,10 @@ impl Web {
             address: listener.local_addr().map_err(failed)?,
             listener,
             house: Arc::new(House {
+                board: Board::new(
+                    settings.tokens.iter().map(|token| token.agency.clone()),
+                    parts.metrics.desk(),
+                ),
                 counts: parts.metrics.web(),
                 parts,
                 tokens: settings.tokens.into_iter().map(Arc::new).collect(),
@@ -234,6 +241,7 @@ impl Web {
             counts: Arc::clone(&house.counts),
         };
         let wait = house.limits.stop;
+        let board = Arc::clone(&house);
         let phase = Arc::new(phase);
         let ending = Arc::clone(&phase);
         let mut told = house.phase.clone();
@@ -251,6 +259,7 @@ impl Web {
         tokio::select! {
             result = served.into_future() => result.map_err(WebError::Serve),
             () = cutting => Ok(()),
+            () = board.board.follow(&board.parts) => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@
 mod access;
 mod definitions;
 mod manners;
+mod metrics;
 mod people;
 mod queue;
 mod stream;
