@@ -136,6 +136,7 @@ fn documents_link_to_files_that_exist() {
             "SECURITY.md",
             "simulators/README.md",
             "zones/README.md",
+            "grafana/README.md",
         ]
         .map(|name| root().join(name)),
     );
