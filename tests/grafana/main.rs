@@ -12,6 +12,7 @@
 )]
 
 mod dashboards;
+mod deployment;
 mod expressions;
 mod linter;
 mod names;

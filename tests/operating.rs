@@ -1,0 +1,87 @@
+//! The handbook, executed as it is written.
+//!
+//! Takes the blocks of `docs/OPERATING.md` that are marked, in their order, and runs them as one script with the built
+//! program on the path, in a private folder, on ports that were free. Deliberately absent: blocks without the mark,
+//! which need a machine of their own.
+
+#![expect(clippy::panic, reason = "a test says what went wrong by ending")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Stands before a block that is executed.
+const MARK: &str = "<!-- executed -->\n```sh\n";
+
+/// The marked blocks of a document.
+fn blocks(document: &str) -> Vec<&str> {
+    let blocks = document.split(MARK).skip(1);
+    blocks
+        .map(|rest| rest.split("\n```").next().unwrap_or_default())
+        .collect()
+}
+
+/// A script that runs one block after another and says which one it is at; what it has started ends with it.
+fn script(blocks: &[&str]) -> String {
+    let mut script = String::from(
+        "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT\ntrap 'echo \"failed in line $LINENO\" >&2' ERR\n",
+    );
+    for (number, block) in blocks.iter().enumerate() {
+        write!(script, "echo \"== block {}\" >&2\n{block}\n", number + 1)
+            .expect("writing to a string does not fail");
+    }
+    script
+}
+
+/// A port that nobody had a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+#[test]
+fn the_handbook_is_true() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/OPERATING.md")).expect("the handbook");
+    let blocks = blocks(&document);
+    assert!(
+        blocks.len() > 6,
+        "only {} blocks are executed",
+        blocks.len()
+    );
+    let told = document.matches("*Executed:*").count();
+    assert_eq!(told, blocks.len(), "readers see what is executed");
+
+    let folder = tempfile::tempdir().expect("a private folder");
+    let (mqtt, page) = (free_port(), free_port());
+    let program = Path::new(env!("CARGO_BIN_EXE_bailiwick"));
+    let beside = program.parent().expect("a folder").display();
+    let path = std::env::var("PATH").expect("a path");
+    let output = Command::new("bash")
+        .args(["-c", &script(&blocks)])
+        .current_dir(folder.path())
+        .env("PATH", format!("{beside}:{path}"))
+        .env("PAGE", format!("http://127.0.0.1:{page}"))
+        .env("MQTT_PORT", mqtt.to_string())
+        .env("BAILIWICK_WEB_LISTEN", format!("127.0.0.1:{page}"))
+        .env("BAILIWICK_ENDPOINT_LISTEN", format!("127.0.0.1:{mqtt}"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    let log = fs::read_to_string(folder.path().join("bailiwick.log")).unwrap_or_default();
+    assert!(
+        output.status.success(),
+        "{}\n{}\n{}\nlog of the service:\n{log}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+}
+
+#[test]
+fn only_marked_blocks_are_executed() {
+    let document = "```sh\nfalse\n```\n\n<!-- executed -->\n```sh\ntrue\necho one\n```\ntext\n";
+    assert_eq!(blocks(document), ["true\necho one"]);
+}
