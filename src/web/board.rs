@@ -20,7 +20,7 @@ use crate::model::id::{AgencyId, AlertId};
 use crate::model::time::{Span, Timestamp};
 use crate::pipeline::announcements::Listener;
 use crate::store::{AlertFilter, StoreError, StreamItem};
-use crate::telemetry::metrics::desk::{Desk, Unclosed};
+use crate::telemetry::metrics::desk::{Condition, Desk, Unclosed};
 use crate::wire::alert::QueueItem;
 
 /// How often the store is asked though nothing was told: as often as a screen would.
@@ -230,8 +230,11 @@ impl Board {
                 age: age(row.opened_at, now),
                 acknowledged: row.acknowledged,
                 claimed: row.claimed_until.is_some_and(|until| until > now),
-                open: row.status == Status::Open,
-                ended: row.status == Status::Ended,
+                condition: match row.status {
+                    Status::Open => Condition::Open,
+                    Status::Ended => Condition::Ended,
+                    Status::Unknown => Condition::Unknown,
+                },
             });
             alerts.collect()
         });

@@ -149,10 +149,19 @@ pub struct Unclosed {
     pub acknowledged: bool,
     /// Whether somebody is on it.
     pub claimed: bool,
-    /// Whether its condition stands; not where it has ended or is unknown.
-    pub open: bool,
-    /// Whether its condition is over.
-    pub ended: bool,
+    /// How its condition stands.
+    pub condition: Condition,
+}
+
+/// How the condition of an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It is so.
+    Open,
+    /// It is over.
+    Ended,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// Handles of the desk.
@@ -204,7 +213,7 @@ impl Desk {
             self.unclosed.set(severity, count(&same));
             self.unacknowledged.set(severity, count(&waits));
             self.oldest.set(severity, oldest.as_secs_f64());
-            let ended = |alert: &Unclosed| waits(alert) && alert.ended;
+            let ended = |alert: &Unclosed| waits(alert) && alert.condition == Condition::Ended;
             self.ended.set(severity, count(&ended));
         }
         for word in AGE_WORDS {
@@ -214,8 +223,8 @@ impl Desk {
         self.claimed
             .set(count(&|alert| alert.claimed && !alert.acknowledged));
         let day = Duration::from_hours(24);
-        self.stale
-            .set(count(&|alert| alert.open && alert.age >= day));
+        let stale = |alert: &Unclosed| alert.condition == Condition::Open && alert.age >= day;
+        self.stale.set(count(&stale));
     }
 
     /// The alerts were compared with the database, at so many seconds since 1970.
