@@ -180,10 +180,10 @@ fn the_container_runs_as_nobody_and_fetches_nothing_but_crates() {
         .find_map(|line| line.strip_prefix("USER "));
     assert_eq!(user, Some("10001:10001"));
     for word in ["apt", "curl", "wget", "ADD ", "git clone", "pip", "npm"] {
-        let used = container
+        let names_it = container
             .lines()
             .any(|line| !line.starts_with('#') && line.contains(word));
-        assert!(!used, "{word}");
+        assert!(!names_it, "{word}");
     }
     assert!(container.contains("--locked"));
     assert_eq!(read(".containerignore"), read(".dockerignore"));

@@ -1,6 +1,6 @@
 //! All expressions of dashboards and rules, and what they name.
 //!
-//! A small reader of PromQL: it finds selectors (metric, matchers) and calls, and leaves grammar to `promtool`.
+//! A small reader of `PromQL`: it finds selectors (metric, matchers) and calls, and leaves grammar to `promtool`.
 //! Deliberately absent: evaluation.
 
 use crate::{files, list, read, text, yaml};
@@ -136,7 +136,7 @@ pub(crate) fn selectors(expression: &str) -> Vec<Selector> {
             } else {
                 Some(first.len_utf8())
             };
-            rest = &rest[skipped.unwrap_or(rest.len())..];
+            (_, rest) = rest.split_at(skipped.unwrap_or(rest.len()));
             continue;
         }
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
@@ -241,8 +241,10 @@ pub(crate) fn grouped_by(expression: &str) -> Vec<String> {
 
 /// What stands before and after each place of a word.
 fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-    text.match_indices(word)
-        .map(move |(at, _)| (&text[..at], &text[at + word.len()..]))
+    text.match_indices(word).map(move |(at, _)| {
+        let (before, rest) = text.split_at(at);
+        (before, rest.strip_prefix(word).unwrap_or_default())
+    })
 }
 
 #[test]

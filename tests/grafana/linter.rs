@@ -104,9 +104,9 @@ fn template_label_promql_rule() {
         .filter(|expression| expression.place.contains(", variable "))
         .collect();
     assert!(variables.len() >= 2 * dashboards().len());
-    variables.iter_mut().for_each(|expression| {
+    for expression in &mut variables {
         expression.text = substituted(&expression.text);
-    });
+    }
     parses(&variables);
 }
 

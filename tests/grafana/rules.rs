@@ -56,15 +56,10 @@ pub(crate) fn parses(expressions: &[Expression]) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     // It numbers the rules from 1 in their order.
-    assert!(
-        output.status.success(),
-        "{said}{complaints}\n{}",
-        expressions
-            .iter()
-            .enumerate()
-            .map(|(number, e)| format!("{}: {}: {}\n", number + 1, e.place, e.text))
-            .collect::<String>()
-    );
+    let numbered = expressions.iter().zip(1..);
+    let numbered = numbered.map(|(e, number)| format!("{number}: {}: {}", e.place, e.text));
+    let numbered = numbered.collect::<Vec<_>>().join("\n");
+    assert!(output.status.success(), "{said}{complaints}\n{numbered}");
     let counted = format!("{} rules found", expressions.len());
     assert!(said.contains(&counted), "{counted}: {said}");
 }
