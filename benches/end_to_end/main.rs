@@ -97,6 +97,7 @@ impl Service {
                 map: web::Map::default(),
                 secure_cookie: false,
                 limits: web::Limits::default(),
+                reporters: web::Reporters::default(),
             }),
             pipeline: pipeline::Settings {
                 owner: "bench".to_owned(),

@@ -279,6 +279,11 @@ fn page(arguments: &Arguments, world: &World, (agency, token): (&AgencyId, &str)
         },
         secure_cookie: false,
         limits: web::Limits::default(),
+        reporters: web::Reporters {
+            // Anybody's phone may join, as over MQTT, where nobody from elsewhere can.
+            anonymous: arguments.listen.ip().is_loopback().then(|| agency.clone()),
+            ..web::Reporters::default()
+        },
     }
 }
 

@@ -17,6 +17,7 @@ use super::definitions::{self, ZoneFiles, ZoneReading};
 use crate::app::{App, Settings};
 use crate::clock::SystemClock;
 use crate::config;
+use crate::ingest::{Login, Role};
 use crate::model::event::Event;
 use crate::pipeline::{self, keeping};
 use crate::telemetry;
@@ -76,10 +77,20 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
     for agency in &settings.agencies {
         defined.extend(definitions_of(agency)?);
     }
+    let reporters = web::Reporters {
+        logins: settings
+            .endpoint
+            .logins
+            .iter()
+            .filter_map(reporter)
+            .collect(),
+        anonymous: None,
+        routes: settings.routes,
+    };
     Ok(Settings {
         database_url: settings.database.as_str().to_owned(),
         endpoint: Some(settings.endpoint),
-        web: Some(page(settings.web)?),
+        web: Some(page(settings.web, reporters)?),
         pipeline: pipeline::Settings {
             owner: format!("process {}", std::process::id()),
             checkpoints: settings.checkpoints,
@@ -103,7 +114,22 @@ fn definitions_of(files: &config::AgencyFiles) -> anyhow::Result<Vec<Event>> {
     Ok(defined.events(&files.agency))
 }
 
-fn page(settings: config::WebSettings) -> anyhow::Result<web::Settings> {
+/// A login that may report does so over HTTP, too.
+fn reporter(login: &Login) -> Option<web::Reporter> {
+    let device = match &login.role {
+        Role::Device(device) => Some(device.clone()),
+        Role::Service(service) if service.publish => None,
+        Role::Service(_) | Role::Officer(_) | Role::Desk => return None,
+    };
+    Some(web::Reporter {
+        username: login.username.clone(),
+        sha256: web::SecretSha256::new(*login.secret.bytes()),
+        agency: login.agency.clone(),
+        device,
+    })
+}
+
+fn page(settings: config::WebSettings, reporters: web::Reporters) -> anyhow::Result<web::Settings> {
     let tokens = settings.tokens.into_iter().map(|token| web::Token {
         name: token.name,
         sha256: web::SecretSha256::new(token.secret.bytes()),
@@ -124,6 +150,7 @@ fn page(settings: config::WebSettings) -> anyhow::Result<web::Settings> {
         },
         secure_cookie: settings.secure_cookie,
         limits: web::Limits::default(),
+        reporters,
     })
 }
 

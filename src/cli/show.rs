@@ -133,6 +133,7 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
             map: web::Map::default(),
             secure_cookie: false,
             limits: web::Limits::default(),
+            reporters: web::Reporters::default(),
         }),
         pipeline: pipeline::Settings {
             owner: "replay".to_owned(),

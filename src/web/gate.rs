@@ -20,6 +20,7 @@ use super::error::{ApiError, Code};
 use super::input::{BodyMax, too_large};
 use crate::clock::Stopwatch;
 use crate::telemetry::metrics::{RouteClass, StatusClass};
+use crate::wire::report::PAYLOAD_BYTES_MAX;
 use crate::wire::zone_file::ZONE_FILE_BYTES_MAX;
 
 /// How much a route takes, and how it is counted.
@@ -40,6 +41,8 @@ pub(super) enum Takes {
     Definitions,
     /// All zones.
     Zones,
+    /// A message of a device.
+    Reports,
 }
 
 impl Takes {
@@ -50,12 +53,13 @@ impl Takes {
             // A country with 70,000 vertices is 3 MB; a roster of 20,000 wearers is 10 MB.
             Self::Definitions => 32 * 1024 * 1024,
             Self::Zones => ZONE_FILE_BYTES_MAX,
+            Self::Reports => PAYLOAD_BYTES_MAX,
         }
     }
 
     const fn time(self, house: &House) -> Duration {
         match self {
-            Self::Little => house.limits.request,
+            Self::Little | Self::Reports => house.limits.request,
             Self::Definitions | Self::Zones => house.limits.upload,
         }
     }

@@ -20,6 +20,7 @@ mod map;
 mod openapi;
 mod page;
 mod replay;
+mod reporting;
 mod roster;
 mod session;
 mod settings;
@@ -48,7 +49,8 @@ use tokio::time::sleep;
 
 pub use self::replay::{ReplayControl, ReplayState, ReplayWish, SPEED_MAX};
 pub use self::settings::{
-    Limits, Map, MapLayer, Scope, SecretSha256, Settings, TOKEN_NAME_LENGTH_MAX, Token,
+    Limits, Map, MapLayer, Reporter, Reporters, Scope, SecretSha256, Settings,
+    TOKEN_NAME_LENGTH_MAX, Token,
 };
 
 use self::board::Board;
@@ -103,6 +105,14 @@ pub enum WebError {
         #[source]
         source: io::Error,
     },
+    /// Anybody on other machines could report.
+    #[error(
+        "reports without a login may be taken on a loopback address only, and {address} is none"
+    )]
+    AnonymousBeyondLoopback {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// A token can't be used.
     #[error("token {number}: {problem}")]
     Token {
@@ -155,6 +165,10 @@ struct House {
     shelf: Shelf,
     board: Board,
     stream_places: Arc<Semaphore>,
+    /// Who may report, and how.
+    reporters: Reporters,
+    /// Places for reports that wait for their commit.
+    report_places: Semaphore,
     phase: watch::Receiver<Phase>,
 }
 
@@ -205,6 +219,8 @@ impl Web {
                 layers: Layers::new(settings.map),
                 document: openapi::document().into(),
                 secure_cookie: settings.secure_cookie,
+                report_places: Semaphore::new(settings.limits.reports),
+                reporters: settings.reporters.ready(),
                 stream_places: Arc::new(Semaphore::new(settings.limits.stream_clients)),
                 limits: settings.limits,
                 shelf: Shelf::default(),
@@ -333,6 +349,8 @@ fn routes() -> Vec<Route> {
         GET    "/api/v1/devices"                 People      devices::list;
         GET    "/api/v1/unreadable"              People      devices::unreadable;
         POST   "/api/v1/checkins"                People      roster::check_in;
+        POST   "/api/v1/owntracks"               Reports     reporting::own_tracks, takes Reports;
+        POST   "/api/v1/traccar"                 Reports     reporting::traccar, takes Reports;
         GET    "/api/v1/zones"                   Definitions zones::list;
         PUT    "/api/v1/zones"                   Definitions zones::replace, takes Zones;
         PUT    "/api/v1/zones/{id}"              Definitions zones::put, takes Definitions;

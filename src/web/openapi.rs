@@ -8,7 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::views;
 use super::{
-    alerts, devices, handling, health, live, map, replay, roster, session, tracks, wearers, zones,
+    alerts, devices, handling, health, live, map, replay, reporting, roster, session, tracks,
+    wearers, zones,
 };
 
 /// All that is documented.
@@ -39,6 +40,8 @@ use super::{
         tracks::track,
         devices::list,
         devices::unreadable,
+        reporting::own_tracks,
+        reporting::traccar,
         zones::list,
         zones::replace,
         zones::put,
@@ -60,6 +63,7 @@ use super::{
         (name = "session", description = "Who asks"),
         (name = "alerts", description = "The queue"),
         (name = "people", description = "Wearers, their devices and tracks, check-ins"),
+        (name = "reports", description = "Reports of phones and Traccar servers, with a login of the MQTT endpoint"),
         (name = "definitions", description = "Zones, roster and parameters"),
         (name = "map", description = "The base map"),
         (name = "replay", description = "The player of a recorded feed"),
@@ -68,7 +72,7 @@ use super::{
 )]
 struct Described;
 
-/// The two ways in.
+/// The ways in.
 struct Doors;
 
 impl Modify for Doors {
@@ -76,6 +80,8 @@ impl Modify for Doors {
         let components = document.components.get_or_insert_with(Components::new);
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+        components.add_security_scheme("login", SecurityScheme::Http(basic));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("bailiwick"));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }

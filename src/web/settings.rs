@@ -13,7 +13,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::WebError;
-use crate::model::id::AgencyId;
+use crate::model::id::{AgencyId, DeviceId};
+use crate::wire::routes::Routes;
+use crate::wire::topic::DEFAULT_ROOT;
 
 /// Longest name of a token, in characters: it stands as actor on every decision.
 pub const TOKEN_NAME_LENGTH_MAX: usize = 64;
@@ -37,6 +39,50 @@ pub struct Settings {
     pub secure_cookie: bool,
     /// How much of everything is taken.
     pub limits: Limits,
+    /// Which devices and servers may report over HTTP.
+    pub reporters: Reporters,
+}
+
+/// Which devices and servers may report over HTTP.
+#[derive(Debug, Clone)]
+pub struct Reporters {
+    /// Those with a login.
+    pub logins: Vec<Reporter>,
+    /// The agency for which anybody may report. Only legal on a loopback address.
+    pub anonymous: Option<AgencyId>,
+    /// Which phones are known, and their keys.
+    pub routes: Routes,
+}
+
+impl Default for Reporters {
+    fn default() -> Self {
+        Self {
+            logins: Vec::new(),
+            anonymous: None,
+            routes: Routes::new(DEFAULT_ROOT),
+        }
+    }
+}
+
+impl Reporters {
+    /// The same as it is used: phones may go by name, because nobody speaks for more than what the login allows.
+    pub(super) fn ready(mut self) -> Self {
+        self.routes.take_by_name(true);
+        self
+    }
+}
+
+/// Somebody who may report over HTTP.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    /// The name.
+    pub username: String,
+    /// Digest of the password.
+    pub sha256: SecretSha256,
+    /// Whose reports they are.
+    pub agency: AgencyId,
+    /// Its device; none where it speaks for many.
+    pub device: Option<DeviceId>,
 }
 
 /// A token: who comes in with it, and what they may do.
@@ -134,6 +180,8 @@ pub struct Limits {
     pub connections: usize,
     /// Live streams in all: one for each open console.
     pub stream_clients: usize,
+    /// Reports over HTTP that may wait for their commit; a phone sends one at a time, and tries again where it is refused.
+    pub reports: usize,
     /// How long a connection may stand still before it is ended: nothing read, nothing written. Longer than any request.
     pub idle: Duration,
     /// How long a request may take.
@@ -153,6 +201,7 @@ impl Default for Limits {
         Self {
             connections: 1_024,
             stream_clients: 256,
+            reports: 256,
             idle: Duration::from_secs(150),
             request: Duration::from_secs(30),
             upload: Duration::from_mins(2),
@@ -169,6 +218,11 @@ impl Settings {
     /// # Errors
     /// When a token's name, a layer's name or a limit can't be used.
     pub(super) fn check(&self) -> Result<(), WebError> {
+        if self.reporters.anonymous.is_some() && !self.address.ip().to_canonical().is_loopback() {
+            return Err(WebError::AnonymousBeyondLoopback {
+                address: self.address,
+            });
+        }
         let mut names = BTreeSet::new();
         for (token, number) in self.tokens.iter().zip(1..) {
             let name = token.name.as_str();
@@ -205,6 +259,7 @@ impl Limits {
         let limits = [
             ("connections", self.connections == 0),
             ("stream_clients", self.stream_clients == 0),
+            ("reports", self.reports == 0),
             ("idle", self.idle.is_zero()),
             ("request", self.request.is_zero()),
             ("upload", self.upload.is_zero()),
@@ -239,6 +294,7 @@ mod tests {
             map: Map::default(),
             secure_cookie: false,
             limits: Limits::default(),
+            reporters: Reporters::default(),
         };
         let found = settings.check().err().map(|error| error.to_string());
         assert_eq!(found.as_deref(), expected);

@@ -30,6 +30,13 @@ impl Client {
         Self::with(address, connect).await
     }
 
+    /// Connects with a login of its own, as a phone does.
+    pub(crate) async fn with_login(address: SocketAddr, name: &str, secret: &str) -> Self {
+        let mut connect = Connect::new(name);
+        connect.set_login(name, secret);
+        Self::with(address, connect).await
+    }
+
     /// Connects as anybody, which only the demo takes.
     pub(crate) async fn anonymous(address: SocketAddr, name: &str) -> Self {
         Self::with(address, Connect::new(name)).await

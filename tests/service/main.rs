@@ -17,6 +17,7 @@ mod full_disk;
 mod kill;
 mod misuse;
 mod page;
+mod phone;
 mod process;
 mod program;
 mod stories;

@@ -232,6 +232,7 @@ async fn settings_that_can_not_work_are_refused() {
             request: Duration::ZERO,
             ..Limits::default()
         },
+        reporters: bailiwick::web::Reporters::default(),
     };
     let parts = site.parts();
     let refused = |settings: Settings| {
@@ -252,6 +253,7 @@ async fn settings_that_can_not_work_are_refused() {
         map: bailiwick::web::Map::default(),
         secure_cookie: false,
         limits: Limits::default(),
+        reporters: bailiwick::web::Reporters::default(),
     })
     .await;
     assert!(third.contains("another program listens"), "{third}");

@@ -16,5 +16,6 @@ mod manners;
 mod metrics;
 mod people;
 mod queue;
+mod reporting;
 mod stream;
 mod support;

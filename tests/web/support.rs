@@ -22,7 +22,8 @@ use bailiwick::pipeline::{self, Pipeline};
 use bailiwick::store::{self, Batch, Entry, ONLY_PARTITION, Store, StreamItem};
 use bailiwick::telemetry::metrics::Metrics;
 use bailiwick::web::{
-    Limits, Map, MapLayer, Parts, ReplayControl, Scope, SecretSha256, Settings, Token, Web,
+    Limits, Map, MapLayer, Parts, ReplayControl, Reporters, Scope, SecretSha256, Settings, Token,
+    Web,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -78,6 +79,8 @@ pub(crate) struct Wish {
     pub(crate) replay: Option<Arc<dyn ReplayControl>>,
     /// Whether the pipeline runs.
     pub(crate) pipeline: bool,
+    /// Who may report.
+    pub(crate) reporters: Reporters,
 }
 
 impl Default for Wish {
@@ -90,6 +93,7 @@ impl Default for Wish {
             secure_cookie: false,
             replay: None,
             pipeline: false,
+            reporters: Reporters::default(),
         }
     }
 }
@@ -123,6 +127,7 @@ fn settings(wish: &Wish) -> Settings {
         },
         secure_cookie: wish.secure_cookie,
         limits: wish.limits.clone(),
+        reporters: wish.reporters.clone(),
     }
 }
 

@@ -27,6 +27,8 @@ label_values! {
         People = "people",
         /// Zones, roster, parameters.
         Definitions = "definitions",
+        /// Reports of phones and Traccar servers.
+        Reports = "reports",
         /// The base map.
         Map = "map",
         /// The player of a feed.
