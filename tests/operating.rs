@@ -4,6 +4,10 @@
 //! program on the path, in a private folder, on ports that were free. Deliberately absent: blocks without the mark,
 //! which need a machine of their own.
 
+#[path = "parts/postgres.rs"]
+#[expect(dead_code, reason = "other tests kill it; here it only serves")]
+mod postgres;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
@@ -13,9 +17,12 @@ use std::process::{Command, Stdio};
 /// Stands before a block that is executed.
 const MARK: &str = "<!-- executed -->\n```sh\n";
 
-/// The marked blocks of a document.
-fn blocks(document: &str) -> Vec<&str> {
-    let blocks = document.split(MARK).skip(1);
+/// Stands before a block that is executed on PostgreSQL, after the first ones.
+const MARK_POSTGRES: &str = "<!-- executed on PostgreSQL -->\n```sh\n";
+
+/// The blocks of a document that bear a mark.
+fn blocks<'a>(document: &'a str, mark: &str) -> Vec<&'a str> {
+    let blocks = document.split(mark).skip(1);
     blocks
         .map(|rest| rest.split("\n```").next().unwrap_or_default())
         .collect()
@@ -39,25 +46,18 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-#[test]
-fn the_handbook_is_true() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let document = fs::read_to_string(root.join("docs/OPERATING.md")).expect("the handbook");
-    let blocks = blocks(&document);
-    assert!(
-        blocks.len() > 6,
-        "only {} blocks are executed",
-        blocks.len()
-    );
-    let told = document.matches("*Executed:*").count();
-    assert_eq!(told, blocks.len(), "readers see what is executed");
-
+/// Runs blocks in a private folder.
+fn execute(blocks: &[&str], database: Option<&str>) {
     let folder = tempfile::tempdir().expect("a private folder");
     let (mqtt, page) = (free_port(), free_port());
     let program = Path::new(env!("CARGO_BIN_EXE_bailiwick"));
     let beside = program.parent().expect("a folder").display();
-    let output = Command::new("bash")
-        .args(["-c", &script(&blocks), "bash", &beside.to_string()])
+    let mut bash = Command::new("bash");
+    if let Some(url) = database {
+        bash.env("BAILIWICK_DATABASE_URL", url);
+    }
+    let output = bash
+        .args(["-c", &script(blocks), "bash", &beside.to_string()])
         .current_dir(folder.path())
         .env("PAGE", format!("http://127.0.0.1:{page}"))
         .env("MQTT_PORT", mqtt.to_string())
@@ -76,8 +76,37 @@ fn the_handbook_is_true() {
     );
 }
 
+fn handbook() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(root.join("docs/OPERATING.md")).expect("the handbook")
+}
+
+#[test]
+fn the_handbook_is_true() {
+    let document = handbook();
+    let blocks = blocks(&document, MARK);
+    assert!(blocks.len() > 6, "only {} are executed", blocks.len());
+    let told = document.matches("*Executed:*").count();
+    assert_eq!(told, blocks.len(), "readers see what is executed");
+    execute(&blocks, None);
+}
+
+#[test]
+fn the_handbook_is_true_on_postgresql() {
+    let document = handbook();
+    let mut all = blocks(&document, MARK);
+    // Configuration, start, first reports.
+    all.truncate(3);
+    let further = blocks(&document, MARK_POSTGRES);
+    let told = document.matches("*Executed on PostgreSQL:*").count();
+    assert!(told > 1 && told == further.len(), "readers see what is");
+    all.extend(further);
+    let cluster = postgres::Cluster::start();
+    execute(&all, Some(&cluster.database()));
+}
+
 #[test]
 fn only_marked_blocks_are_executed() {
     let document = "```sh\nfalse\n```\n\n<!-- executed -->\n```sh\ntrue\necho one\n```\ntext\n";
-    assert_eq!(blocks(document), ["true\necho one"]);
+    assert_eq!(blocks(document, MARK), ["true\necho one"]);
 }
