@@ -15,6 +15,7 @@ mod dashboards;
 mod deployment;
 mod expressions;
 mod linter;
+mod live;
 mod names;
 mod rules;
 mod scrape;

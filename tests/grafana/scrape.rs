@@ -15,18 +15,18 @@ use crate::names::recorded;
 use crate::none;
 
 /// The token of the service here.
-const TOKEN: &str = "a-token-made-for-this-scrape-only";
+pub(crate) const TOKEN: &str = "a-token-made-for-this-scrape-only";
 
 /// A service that is killed with its guard.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    page: String,
+    pub(crate) page: String,
     _folder: tempfile::TempDir,
 }
 
 impl Service {
     /// Starts it on an empty database, and waits until it says where its page is.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a private folder");
         let digest = hex::encode(SecretSha256::of(TOKEN).bytes());
         let configuration = format!(
