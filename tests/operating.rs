@@ -4,6 +4,8 @@
 //! program on the path, in a private folder, on ports that were free. Deliberately absent: blocks without the mark,
 //! which need a machine of their own.
 
+#![expect(clippy::panic, reason = "a server that does not start ends the test")]
+
 #[path = "parts/postgres.rs"]
 #[expect(dead_code, reason = "other tests kill it; here it only serves")]
 mod postgres;

@@ -83,6 +83,10 @@ impl Prometheus {
     }
 
     /// Waits until something holds.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the limit of a wait for another program, not a duration that is shown"
+    )]
     fn wait(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let began = Instant::now();
         while !holds(self) {
