@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use crate::clock::Clock;
+use crate::ingest::broker::{self, Broker};
 use crate::ingest::{self, Endpoint, Publisher};
 use crate::model::event::Event;
 use crate::model::time::Timestamp;
@@ -36,8 +37,10 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// Which database.
     pub database_url: String,
-    /// Where devices report; none where messages come from a feed only.
+    /// Where devices report; none where messages come from a broker or a feed only.
     pub endpoint: Option<ingest::Settings>,
+    /// The broker that gives us reports; none where there is none.
+    pub broker: Option<broker::Settings>,
     /// Where people look; none where nobody does.
     pub web: Option<web::Settings>,
     /// How the pipeline runs.
@@ -59,6 +62,7 @@ pub struct App {
     ended: mpsc::Receiver<Ended>,
     ending: mpsc::Sender<Ended>,
     endpoint: Option<Endpoint>,
+    broker: Option<Broker>,
     endpoint_address: Option<SocketAddr>,
     web_address: Option<SocketAddr>,
     inlet: Inlet,
@@ -96,10 +100,10 @@ impl App {
         let (health, metrics) = (Health::new(), Metrics::new());
         let announcements = Announcements::new();
         health.raise(Trouble::Starting, clock.now(), "the service is starting");
-        let endpoint = settings
-            .endpoint
-            .map(|endpoint| Endpoint::bind(endpoint, inlet.clone(), metrics.ingest()))
-            .transpose()?;
+        let bind = |endpoint| Endpoint::bind(endpoint, inlet.clone(), metrics.ingest());
+        let endpoint = settings.endpoint.map(bind).transpose()?;
+        let take = |broker| Broker::new(broker, broker_parts(&inlet, &health, &clock, &metrics));
+        let broker = settings.broker.map(take).transpose()?;
         let web_parts = web::Parts {
             store: Arc::clone(&store),
             inlet: inlet.clone(),
@@ -121,6 +125,7 @@ impl App {
             ending,
             endpoint_address: endpoint.as_ref().map(Endpoint::address),
             endpoint,
+            broker,
             web_address: web.as_ref().map(Web::address),
             inlet,
             health: health.clone(),
@@ -184,18 +189,29 @@ impl App {
         });
     }
 
-    /// Lets devices in and notifies.
+    /// Lets devices in, takes what the broker has, and notifies.
     pub fn open(&mut self) {
         self.health.clear(Trouble::Starting);
-        let Some(endpoint) = self.endpoint.take() else {
-            return;
-        };
-        let publisher = endpoint.publisher();
-        self.notify(publisher);
-        self.run("endpoint", move |stop| async move {
-            endpoint.run(stopped(stop)).await;
-            Ok(())
-        });
+        let (endpoint, broker) = (self.endpoint.take(), self.broker.take());
+        let ways = [
+            endpoint.as_ref().map(Endpoint::publisher),
+            broker.as_ref().map(Broker::publisher),
+        ];
+        if let Some(publisher) = ways.into_iter().flatten().reduce(Publisher::and) {
+            self.notify(publisher);
+        }
+        if let Some(endpoint) = endpoint {
+            self.run("endpoint", move |stop| async move {
+                endpoint.run(stopped(stop)).await;
+                Ok(())
+            });
+        }
+        if let Some(broker) = broker {
+            self.run("broker source", move |stop| async move {
+                Box::pin(broker.run(stopped(stop))).await;
+                Ok(())
+            });
+        }
     }
 
     fn notify(&mut self, publisher: Publisher) {
@@ -285,11 +301,12 @@ impl App {
             health,
             clock,
             endpoint,
+            broker,
             mut ended,
             ..
         } = self;
         health.raise(Trouble::Stopping, clock.now(), "the service is stopping");
-        drop((store, inlet, endpoint));
+        drop((store, inlet, endpoint, broker));
         while let Some(mut part) = parts.pop() {
             part.stop.send_replace(true);
             let finished = tokio::time::timeout(STOP_MAX, &mut part.task).await;
@@ -310,6 +327,21 @@ impl App {
                 }
             }
         }
+    }
+}
+
+/// What the broker source works with.
+fn broker_parts(
+    inlet: &Inlet,
+    health: &Health,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> broker::Parts {
+    broker::Parts {
+        inlet: inlet.clone(),
+        health: health.clone(),
+        clock: Arc::clone(clock),
+        metrics: metrics.clone(),
     }
 }
 

@@ -86,6 +86,7 @@ impl Service {
         let settings = Settings {
             database_url: format!("sqlite:{}", folder.path().join("bench.db").display()),
             endpoint: Some(endpoint),
+            broker: None,
             web: Some(web::Settings {
                 address: "127.0.0.1:0".parse()?,
                 tokens: vec![web::Token {

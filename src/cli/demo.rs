@@ -244,6 +244,7 @@ fn settings(arguments: &Arguments, world: &World, token: &str) -> anyhow::Result
     Ok(Settings {
         database_url: format!("sqlite:{}", arguments.data.join("demo.db").display()),
         endpoint: Some(endpoint),
+        broker: None,
         web: Some(page(arguments, world, (&agency, token))),
         pipeline: pipeline::Settings {
             owner: "demo".to_owned(),

@@ -77,6 +77,11 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
     for agency in &settings.agencies {
         defined.extend(definitions_of(agency)?);
     }
+    let mut broker = settings.broker;
+    if let Some(broker) = &mut broker {
+        broker.routes = settings.routes.clone();
+        broker.jitter_seed = getrandom::u64().context("the system gives no random numbers")?;
+    }
     let reporters = web::Reporters {
         logins: settings
             .endpoint
@@ -89,7 +94,8 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
     };
     Ok(Settings {
         database_url: settings.database.as_str().to_owned(),
-        endpoint: Some(settings.endpoint),
+        endpoint: settings.endpoint_enabled.then_some(settings.endpoint),
+        broker,
         web: Some(page(settings.web, reporters)?),
         pipeline: pipeline::Settings {
             owner: format!("process {}", std::process::id()),

@@ -122,6 +122,7 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
     Settings {
         database_url: "sqlite::memory:".to_owned(),
         endpoint: None,
+        broker: None,
         web: Some(web::Settings {
             address: show.listen,
             tokens: vec![web::Token {

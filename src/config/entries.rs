@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::broker;
 use super::inputs;
 use super::{
     AgencyFiles, DatabaseUrl, RetentionSettings, Scope, SecretSha256, Settings, Token, WebSettings,
@@ -70,6 +71,9 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
         endpoint(table, folder, settings);
     }
     inputs::all(&mut table, folder, settings);
+    if let Some(table) = table.table("broker") {
+        settings.broker = broker::read(table, folder);
+    }
     if let Some(mut table) = table.table("web") {
         let web = &mut settings.web;
         put(table.read("listen", node_address), &mut web.address);
@@ -114,6 +118,10 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
 }
 
 fn endpoint(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
+    put(
+        table.read("enabled", Node::flag),
+        &mut settings.endpoint_enabled,
+    );
     let endpoint = &mut settings.endpoint;
     put(table.read("listen", node_address), &mut endpoint.address);
     let root = |node: &Node| node.text().map(str::to_owned);
@@ -398,7 +406,11 @@ fn word<T: Copy>(node: &Node, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-fn count(table: &mut Table<'_>, key: &'static str, range: &RangeInclusive<u32>) -> Option<u32> {
+pub(super) fn count(
+    table: &mut Table<'_>,
+    key: &'static str,
+    range: &RangeInclusive<u32>,
+) -> Option<u32> {
     table.read(key, |node| {
         let whole = node.whole()?;
         let fits = u32::try_from(whole)
@@ -411,7 +423,11 @@ fn count(table: &mut Table<'_>, key: &'static str, range: &RangeInclusive<u32>) 
     })
 }
 
-fn span(table: &mut Table<'_>, key: &'static str, range: &RangeInclusive<Span>) -> Option<Span> {
+pub(super) fn span(
+    table: &mut Table<'_>,
+    key: &'static str,
+    range: &RangeInclusive<Span>,
+) -> Option<Span> {
     table.read(key, |node| {
         let span = node.span()?;
         if range.contains(&span) {
@@ -422,12 +438,12 @@ fn span(table: &mut Table<'_>, key: &'static str, range: &RangeInclusive<Span>) 
     })
 }
 
-fn duration_of(span: Span) -> Duration {
+pub(super) fn duration_of(span: Span) -> Duration {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or_default())
 }
 
 /// Takes over what was read.
-fn put<T>(read: Option<T>, value: &mut T) {
+pub(super) fn put<T>(read: Option<T>, value: &mut T) {
     if let Some(read) = read {
         *value = read;
     }

@@ -5,6 +5,7 @@
 //! them with their comments. The environment is for secrets and addresses only, and is read nowhere else. Deliberately
 //! absent: zones, rosters and rules themselves (they enter as events; here only their files are named), and any state.
 
+mod broker;
 mod entries;
 mod inputs;
 mod print;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::print::print;
 pub use self::secret::SecretSha256;
+use crate::ingest::broker::{self as source, Address};
 use crate::ingest::{self, IngestError};
 use crate::model::id::AgencyId;
 use crate::model::time::Span;
@@ -44,6 +46,10 @@ pub struct Settings {
     pub endpoint: ingest::Settings,
     /// Where phones and Traccar servers publish, which phones are known, and their keys.
     pub routes: Routes,
+    /// Whether it stands.
+    pub endpoint_enabled: bool,
+    /// The broker that gives us reports, where there is one.
+    pub broker: Option<source::Settings>,
     /// HTTP and the page.
     pub web: WebSettings,
     /// Logging.
@@ -173,6 +179,8 @@ impl Default for Settings {
             database: DatabaseUrl::new("sqlite:bailiwick.db"),
             endpoint: ingest::Settings::new(here(1883)),
             routes: Routes::new(DEFAULT_ROOT),
+            endpoint_enabled: true,
+            broker: None,
             web: WebSettings {
                 address: here(8080),
                 secure_cookie: true,
@@ -198,6 +206,8 @@ pub struct Environment {
     pub database_url: Option<String>,
     /// `BAILIWICK_ENDPOINT_LISTEN`.
     pub endpoint_listen: Option<String>,
+    /// `BAILIWICK_BROKER_URL`.
+    pub broker_url: Option<String>,
     /// `BAILIWICK_WEB_LISTEN`.
     pub web_listen: Option<String>,
     /// `BAILIWICK_LOG`.
@@ -215,6 +225,7 @@ impl Environment {
         Self {
             database_url: read("BAILIWICK_DATABASE_URL"),
             endpoint_listen: read("BAILIWICK_ENDPOINT_LISTEN"),
+            broker_url: read("BAILIWICK_BROKER_URL"),
             web_listen: read("BAILIWICK_WEB_LISTEN"),
             log: read("BAILIWICK_LOG"),
         }
@@ -227,6 +238,7 @@ impl fmt::Debug for Environment {
         f.debug_struct("Environment")
             .field("database_url", &url)
             .field("endpoint_listen", &self.endpoint_listen)
+            .field("broker_url", &self.broker_url.as_ref().map(|_url| "***"))
             .field("web_listen", &self.web_listen)
             .field("log", &self.log)
             .finish()
@@ -293,9 +305,10 @@ impl Settings {
     /// What is still missing before the service is of use to anybody, each in one sentence.
     pub fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
-        if self.endpoint.logins.is_empty() {
+        if self.endpoint_enabled && self.endpoint.logins.is_empty() {
             gaps.push(
-                "no device may connect, and the service would refuse to start; give at least one [[endpoint.login]]",
+                "no device may connect, and the service would refuse to start; give at least one [[endpoint.login]], or a [broker] and \
+                 `enabled = false` in [endpoint]",
             );
         }
         if self.web.tokens.is_empty() {
@@ -329,6 +342,16 @@ impl Settings {
                 None => {}
             }
         }
+        match environment.broker_url.as_deref().map(Address::parse) {
+            Some(Ok(address)) => match &mut self.broker {
+                Some(broker) => broker.address = address,
+                None => self.broker = Some(source::Settings::new(address)),
+            },
+            Some(Err(message)) => {
+                problems.push(whole(ENVIRONMENT, "BAILIWICK_BROKER_URL", message));
+            }
+            None => {}
+        }
         if let Some(level) = &environment.log {
             match entries::level(level) {
                 Ok(level) => self.log.level = level,
@@ -338,16 +361,26 @@ impl Settings {
         problems
     }
 
-    /// What the endpoint itself finds wrong. That nobody may connect yet is a gap, not a contradiction.
+    /// What the sources themselves find wrong. That nobody may connect yet is a gap, not a contradiction.
     fn contradiction(&self, file: &str) -> Option<FileProblem> {
-        match self.endpoint.check() {
-            Ok(()) | Err(IngestError::NobodyMayConnect) => None,
-            Err(error) => {
-                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-                let message = format!("{error}{}", cause.unwrap_or_default());
-                Some(whole(file, "endpoint", message))
+        let endpoint = if self.endpoint_enabled {
+            match self.endpoint.check() {
+                Ok(()) | Err(IngestError::NobodyMayConnect) => None,
+                Err(error) => Some(("endpoint", error)),
             }
+        } else {
+            None
+        };
+        let broker = || Some(("broker", self.broker.as_ref()?.check().err()?));
+        if let Some((entry, error)) = endpoint.or_else(broker) {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            let message = format!("{error}{}", cause.unwrap_or_default());
+            return Some(whole(file, entry, message));
         }
+        (!self.endpoint_enabled && self.broker.is_none()).then(|| {
+            let message = "is off, and there is no [broker]; expected one of them, or both";
+            whole(file, "endpoint", message.to_owned())
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::broker;
 use super::{MapFiles, RetentionSettings, Settings, WebSettings};
 use crate::ingest::{self, Limits};
 use crate::model::time::Span;
@@ -23,7 +24,7 @@ const INTRODUCTION: &str = "\
 # (`bailiwick config print --rules`).
 #
 # Addresses and secrets may come from the environment, which goes before this file:
-# BAILIWICK_DATABASE_URL, BAILIWICK_ENDPOINT_LISTEN, BAILIWICK_WEB_LISTEN, BAILIWICK_LOG.
+# BAILIWICK_DATABASE_URL, BAILIWICK_ENDPOINT_LISTEN, BAILIWICK_BROKER_URL, BAILIWICK_WEB_LISTEN, BAILIWICK_LOG.
 ";
 
 const LOGINS: &str = "
@@ -89,6 +90,8 @@ pub fn print() -> String {
         database,
         endpoint,
         routes: _,
+        endpoint_enabled,
+        broker: _,
         web,
         log,
         retention,
@@ -106,9 +109,10 @@ url = {:?}
     [
         INTRODUCTION,
         &database,
-        &of_endpoint(&endpoint),
+        &of_endpoint(&endpoint, endpoint_enabled),
         LOGINS,
         &of_inputs(),
+        &broker::printed(text),
         &of_web(&web),
         &of_retention(retention),
         &of_checkpoints(checkpoints),
@@ -118,7 +122,7 @@ url = {:?}
     .concat()
 }
 
-fn of_endpoint(endpoint: &ingest::Settings) -> String {
+fn of_endpoint(endpoint: &ingest::Settings, enabled: bool) -> String {
     let ingest::Settings {
         address,
         root,
@@ -131,6 +135,8 @@ fn of_endpoint(endpoint: &ingest::Settings) -> String {
     format!(
         "
 [endpoint]
+# Whether it stands; false where all devices report to a broker (below).
+enabled = {enabled}
 # Where devices connect with MQTT 3.1.1 or 5. 127.0.0.1 is this computer only; 0.0.0.0 is everywhere. No TLS here: put a proxy
 # that speaks it in front.
 listen = \"{address}\"

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::ingest::Role;
+use crate::ingest::broker::Limits;
 
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -63,7 +64,7 @@ fn the_file_at_the_root_is_what_is_printed() {
 fn the_examples_in_it_are_understood() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("secrets")).unwrap();
-    for name in ["tag-7", "officer-4", "desk-1", "phone-17"] {
+    for name in ["tag-7", "officer-4", "desk-1", "phone-17", "broker"] {
         let secret = format!("made by a machine for {name}\n");
         fs::write(folder.path().join("secrets").join(name), secret).unwrap();
     }
@@ -77,6 +78,11 @@ fn the_examples_in_it_are_understood() {
         panic!("there are three");
     };
     assert_eq!(login.role, Role::Device("tag-7".parse().unwrap()));
+    let broker = settings.broker.as_ref().unwrap();
+    assert_eq!(broker.address.to_string(), "mqtts://broker.example:8883");
+    let password = &broker.credentials.as_ref().unwrap().password;
+    assert_eq!(password, "made by a machine for broker");
+    assert_eq!(broker.limits, Limits::default());
     let [desk, import] = settings.web.tokens.as_slice() else {
         panic!("there are two");
     };
@@ -100,6 +106,8 @@ fn every_key_is_printed() {
         "[endpoint]",
         "[endpoint.limits]",
         "[[endpoint.login]]",
+        "[broker]",
+        "[broker.limits]",
         "[web]",
         "[[token]]",
         "[map]",
@@ -231,6 +239,7 @@ fn the_environment_goes_before_the_file() {
     let environment = Environment {
         database_url: Some("sqlite:other.db".to_owned()),
         endpoint_listen: Some("127.0.0.1:1".to_owned()),
+        broker_url: None,
         web_listen: Some("[::1]:2".to_owned()),
         log: Some("debug".to_owned()),
     };
@@ -241,6 +250,18 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(settings.endpoint.address.port(), 1);
     assert_eq!(settings.web.address.port(), 2);
     assert_eq!(settings.log.level, "debug");
+    let away = Environment {
+        broker_url: Some("mqtt://elsewhere".to_owned()),
+        ..Environment::default()
+    };
+    let settings = parse(
+        "[broker]\nurl = \"mqtt://here\"\nclient_id = \"north\"\n",
+        &away,
+    )
+    .unwrap();
+    let broker = settings.broker.unwrap();
+    assert_eq!(broker.address.to_string(), "mqtt://elsewhere:1883");
+    assert_eq!(broker.client_id, "north");
     let wrong = Environment {
         web_listen: Some("8080".to_owned()),
         ..Environment::default()
@@ -291,4 +312,28 @@ fn a_file_that_is_none_is_one_sentence() {
         "[web\n",
         &["bailiwick.toml:1: not TOML: unclosed table, expected `]`"],
     );
+}
+
+#[test]
+fn there_is_an_endpoint_a_broker_or_both() {
+    let parse = |text: &str| Settings::parse(("it", Path::new("")), text, &Environment::default());
+    let off = "[endpoint]\nenabled = false\n";
+    assert_eq!(
+        listed(&parse(off).unwrap_err()),
+        "it: endpoint: is off, and there is no [broker]; expected one of them, or both"
+    );
+    let settings = parse(&format!("{off}[broker]\nurl = \"mqtt://localhost\"\n")).unwrap();
+    assert!(!settings.endpoint_enabled && settings.broker.is_some());
+    assert!(!settings.gaps().iter().any(|gap| gap.contains("device")));
+    for (broker, problem) in [
+        ("", "url"),
+        ("url = \"mqtt://a:b@c\"", "holds a login"),
+        ("url = \"mqtt://c\"\nusername = \"engine\"", "password_file"),
+        ("url = \"mqtts://c\"\nkey = \"k.pem\"", "certificate"),
+        ("url = \"mqtt://c\"\nca = \"ca.pem\"", "mqtts://"),
+        ("url = \"mqtt://c\"\nclient_id = \"a b\"", "client_id"),
+    ] {
+        let problems = listed(&parse(&format!("[broker]\n{broker}\n")).unwrap_err());
+        assert!(problems.contains(problem), "{broker}: {problems}");
+    }
 }

@@ -1,19 +1,23 @@
 //! Where messages come in, and where messages to devices, officers and desks go out.
 //!
 //! A source takes publishes, decodes them, hands them to the pipeline as deliveries, and acknowledges each only when its
-//! receipt says that it is durable. The first source is the embedded [`endpoint`]: `app` binds it with
-//! [`Endpoint::bind`], awaits [`Endpoint::run`], and gives [`Endpoint::publisher`] to whoever sends alerts and commands.
+//! receipt says that it is durable. There are two: the embedded [`endpoint`], which `app` binds with [`Endpoint::bind`], and
+//! any [`broker`]; `app` awaits [`Endpoint::run`] and [`broker::Broker::run`], and gives their publishers to whoever sends
+//! alerts and commands.
 //! Deliberately absent: judgement of reports, storage, and any decision of where a future runs, but for the endpoint's
 //! one task for each connection.
 
+pub mod broker;
 pub mod endpoint;
+mod message;
 pub mod publisher;
+mod receipts;
 
 use std::io;
 use std::net::SocketAddr;
 
 pub use endpoint::{Endpoint, Limits, Login, Pace, Role, SecretDigest, Service, Settings};
-pub use publisher::{Published, Publisher};
+pub use publisher::{Appearances, Published, Publisher};
 
 /// Why a source can't be started. All of these are lasting: somebody must change the configuration or the machine.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,17 @@ pub enum IngestError {
         /// What is wrong and what would be right.
         problem: &'static str,
     },
+    /// A client id that not every broker takes, or that would break a topic.
+    #[error("the client id has to be 1 to 64 letters, digits, - or _")]
+    ClientId,
+    /// Certificates for a connection that has none.
+    #[error(
+        "certificates stand beside a broker that is reached without TLS; expected mqtts:// in its address, or no certificates"
+    )]
+    CertificateWithoutTls,
+    /// Files of certificates can't be used.
+    #[error("TLS can't be had")]
+    Tls(#[source] crate::tls::TlsError),
     /// A limit under which nothing would work.
     #[error("limit {name} is 0; expected at least 1")]
     Limit {

@@ -165,7 +165,8 @@ async fn send(parts: &Parts, row: &OutboxRow) -> Attempt {
     let topic = topic(row);
     let payload = Bytes::from(row.payload.clone().into_bytes());
     match parts.publisher.publish(&topic, payload).await {
-        Published::Accepted { .. } => {
+        // What is known of a broker's readers is that it has the message; it is not sent again.
+        Published::Accepted { .. } | Published::SentToBroker => {
             let wait = parts.clock.now().since(row.created_at).as_millis();
             let wait = Duration::from_millis(u64::try_from(wait).unwrap_or_default());
             parts.metrics.accepted(wait);

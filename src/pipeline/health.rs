@@ -25,19 +25,25 @@ pub enum Trouble {
     Clock,
     /// Notifications can't be handed out.
     Notification,
+    /// The broker can't be reached, or gives us nothing.
+    Broker,
+    /// The broker keeps less than we rely on.
+    BrokerPromise,
     /// The service is stopping.
     Stopping,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Starting,
         Self::CatchingUp,
         Self::Store,
         Self::Lag,
         Self::Clock,
         Self::Notification,
+        Self::Broker,
+        Self::BrokerPromise,
         Self::Stopping,
     ];
 
@@ -50,6 +56,8 @@ impl Trouble {
             Self::Lag => "lag",
             Self::Clock => "clock",
             Self::Notification => "notification",
+            Self::Broker => "broker",
+            Self::BrokerPromise => "broker_promise",
             Self::Stopping => "stopping",
         }
     }
@@ -58,7 +66,12 @@ impl Trouble {
     pub const fn unready(self) -> bool {
         match self {
             Self::Starting | Self::Store | Self::Stopping => true,
-            Self::CatchingUp | Self::Lag | Self::Clock | Self::Notification => false,
+            Self::CatchingUp
+            | Self::Lag
+            | Self::Clock
+            | Self::Notification
+            | Self::Broker
+            | Self::BrokerPromise => false,
         }
     }
 }

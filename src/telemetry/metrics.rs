@@ -5,6 +5,7 @@
 //! first second, at zero. `docs/METRICS.md` is written from the catalogue. Deliberately absent: a global recorder (two
 //! services in one test process count apart), clocks, and labels with devices, people or places.
 
+mod broker;
 pub mod desk;
 pub mod health;
 mod ingest;
@@ -18,6 +19,10 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Level, Metadata, Recorder as _};
 use prometheus::{HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
+pub use broker::{
+    Broker, BrokerAck, BrokerClient, BrokerEnd, BrokerOutgoing, BrokerPromise, BrokerSetAside,
+    BrokerSubscription,
+};
 pub use ingest::{
     Closing, Ingest, LoginRefusal, OutgoingResult, PacketKind, PubackResult, PublishRefusal,
     Refusal, SubscriptionRefusal, Unread,
@@ -121,6 +126,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
     let parts = [
         health::METRICS,
         ingest::METRICS,
+        broker::METRICS,
         pipeline::METRICS,
         desk::METRICS,
         web::METRICS,
@@ -241,6 +247,7 @@ pub struct Metrics {
     registry: Registry,
     health: Arc<health::Health>,
     ingest: Arc<Ingest>,
+    broker: Arc<Broker>,
     pipeline: Arc<pipeline::Pipeline>,
     desk: Arc<desk::Desk>,
     notify: Arc<notify::Notify>,
@@ -261,6 +268,7 @@ impl Metrics {
         Self {
             health: Arc::new(health::Health::new(&handles)),
             ingest: Arc::new(Ingest::new(&handles)),
+            broker: Arc::new(Broker::new(&handles)),
             pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
             desk: Arc::new(desk::Desk::new(&handles)),
             notify: Arc::new(notify::Notify::new(&handles)),
@@ -282,6 +290,11 @@ impl Metrics {
     /// The handles of the ingest stage.
     pub fn ingest(&self) -> Arc<Ingest> {
         Arc::clone(&self.ingest)
+    }
+
+    /// The handles of the broker source.
+    pub fn broker(&self) -> Arc<Broker> {
+        Arc::clone(&self.broker)
     }
 
     /// The handles of the web.

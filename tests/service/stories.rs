@@ -35,6 +35,7 @@ fn settings(folder: &Path, story: &Path) -> Settings {
     Settings {
         database_url: format!("sqlite:{}", folder.join("story.db").display()),
         endpoint: Some(endpoint),
+        broker: None,
         web: None,
         pipeline: pipeline::Settings {
             owner: "story".to_owned(),

@@ -182,7 +182,8 @@ impl Hub {
         let result = match published {
             Published::Accepted { .. } => OutgoingResult::Accepted,
             Published::NoSubscriber => OutgoingResult::NoSubscriber,
-            Published::NotAccepted => OutgoingResult::NotAccepted,
+            // Nothing goes to a broker from here.
+            Published::NotAccepted | Published::SentToBroker => OutgoingResult::NotAccepted,
         };
         self.metrics.outgoing(result, begun.elapsed());
         published

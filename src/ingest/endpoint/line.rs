@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::answer::Verdict;
 use super::outgoing::{Message, Outgoing};
-use crate::model::id::{AgencyId, BootId, DeviceId};
+use crate::ingest::message::Numbered;
 use crate::pipeline::delivery::{Awaited, NotStored};
 use crate::telemetry::metrics::Closing;
 
@@ -71,14 +71,6 @@ impl End {
     pub(super) const fn is_heard(self) -> bool {
         !matches!(self, Self::Client | Self::Gone | Self::Stuck)
     }
-}
-
-/// The numbers of reports in one message, for the receipt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Numbered {
-    pub(super) agency: AgencyId,
-    pub(super) device: DeviceId,
-    pub(super) numbers: Vec<(BootId, u64)>,
 }
 
 /// A message that was received and is not yet answered.

@@ -16,7 +16,6 @@ mod outgoing;
 mod pace;
 mod packet;
 mod reader;
-mod receipts;
 mod rules;
 mod settings;
 mod subscriptions;

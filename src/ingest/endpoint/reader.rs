@@ -15,10 +15,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::answer::{self, Verdict};
 use super::client::Client;
 use super::frame::{Front, Unframed, front};
-use super::line::{Answer, End, Numbered, Pending, lock};
+use super::line::{Answer, End, Pending, lock};
 use super::packet::{self, Packet, Publish, Qos, Untaken, Version};
 use super::subscriptions::Wanted;
-use crate::model::id::{AgencyId, DeviceId};
+use crate::ingest::message;
 use crate::pipeline::delivery::{Content, Delivery, Receipt};
 use crate::telemetry::metrics::{PacketKind, PublishRefusal, SubscriptionRefusal};
 use crate::wire::routes::{Read, Route};
@@ -264,8 +264,11 @@ impl<'c> Reader<'c> {
         let bytes = publish.payload.len();
         let Read { device, content } = route.read(topic, publish.payload);
         let weight = weight(&content, bytes);
-        self.count(&content);
-        let numbered = device.and_then(|device| self.numbered(route.agency(), device, &content));
+        message::count(&content, &house.metrics);
+        // Only where anybody reads receipts.
+        let numbered = device
+            .filter(|_| house.hub.receipts_are_read())
+            .and_then(|device| message::numbered(route.agency(), device, &content));
         let answer = if content.reports.is_empty() && content.unreadable.is_empty() {
             // An empty array says nothing; there is nothing to wait for.
             Answer::Known(Verdict::Good)
@@ -292,35 +295,6 @@ impl<'c> Reader<'c> {
             numbered,
         });
         Ok(weight)
-    }
-
-    fn count(&self, content: &Content) {
-        let (reports, unreadable) = (content.reports.len(), content.unreadable.len());
-        let metrics = &self.client.house.metrics;
-        metrics.message(reports, unreadable, content.other.min(unreadable));
-    }
-
-    /// The numbers for the receipt, where anybody reads receipts.
-    fn numbered(
-        &self,
-        agency: &AgencyId,
-        device: DeviceId,
-        content: &Content,
-    ) -> Option<Box<Numbered>> {
-        if !self.client.house.hub.receipts_are_read() {
-            return None;
-        }
-        let reports = content.reports.iter().map(|received| &received.report);
-        let numbers: Vec<_> = reports
-            .filter_map(|report| Some((report.boot.clone()?, report.seq?)))
-            .collect();
-        (!numbers.is_empty()).then(|| {
-            Box::new(Numbered {
-                agency: agency.clone(),
-                device,
-                numbers,
-            })
-        })
     }
 
     /// Refuses a message: by a reason code in its turn, or by hanging up where the protocol knows no other answer.

@@ -15,7 +15,7 @@ use super::client::Client;
 use super::line::{Answered, End};
 use super::outgoing::Message;
 use super::packet::Qos;
-use super::receipts::{Receipt, Receipts};
+use crate::ingest::receipts::{Receipt, Receipts};
 use crate::telemetry::metrics::PubackResult;
 use crate::wire::report::receipt_json;
 use crate::wire::topic::Topic;

@@ -16,6 +16,8 @@ pub const TROUBLES: &[&str] = &[
     "lag",
     "clock",
     "notification",
+    "broker",
+    "broker_promise",
     "stopping",
 ];
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::line::Numbered;
+use super::message::Numbered;
 use crate::model::id::{AgencyId, BootId, DeviceId};
 
 /// Ranges of one message: about 12 kB at most, which every client takes.
