@@ -22,6 +22,9 @@ const MARK: &str = "<!-- executed -->\n```sh\n";
 /// Stands before a block that is executed on PostgreSQL, after the first ones.
 const MARK_POSTGRES: &str = "<!-- executed on PostgreSQL -->\n```sh\n";
 
+/// Stands before the two blocks that are executed with a broker: after the first one, and after the first reports.
+const MARK_MOSQUITTO: &str = "<!-- executed with Mosquitto -->\n```sh\n";
+
 /// The blocks of a document that bear a mark.
 fn blocks<'a>(document: &'a str, mark: &str) -> Vec<&'a str> {
     let blocks = document.split(mark).skip(1);
@@ -33,7 +36,7 @@ fn blocks<'a>(document: &'a str, mark: &str) -> Vec<&'a str> {
 /// A script that runs one block after another and says which one it is at; what it has started ends with it.
 fn script(blocks: &[&str]) -> String {
     let mut script = String::from(
-        "set -euo pipefail\nPATH=$1:$PATH\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT\ntrap 'echo \"failed in line $LINENO\" >&2' ERR\n",
+        "set -euo pipefail\nPATH=$1:$PATH:/usr/sbin\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT\ntrap 'echo \"failed in line $LINENO\" >&2' ERR\n",
     );
     for (number, block) in blocks.iter().enumerate() {
         write!(script, "echo \"== block {}\" >&2\n{block}\n", number + 1)
@@ -103,6 +106,19 @@ fn the_handbook_is_true_on_postgresql() {
     let told = document.matches("*Executed on PostgreSQL:*").count();
     assert!(told > 1 && told == further.len(), "readers see what is");
     all.extend(further);
+    let cluster = postgres::Cluster::start();
+    execute(&all, Some(&cluster.database()));
+}
+
+/// On real parts all the way: a broker that is killed, a database server, a phone.
+#[test]
+fn the_handbook_is_true_with_mosquitto_and_postgresql() {
+    let document = handbook();
+    let first = blocks(&document, MARK);
+    let further = blocks(&document, MARK_MOSQUITTO);
+    let told = document.matches("*Executed with Mosquitto,").count();
+    assert!(told == 2 && further.len() == 2, "readers see what is");
+    let all = [&first[..1], &further[..1], &first[1..3], &further[1..]].concat();
     let cluster = postgres::Cluster::start();
     execute(&all, Some(&cluster.database()));
 }

@@ -172,6 +172,28 @@ fn the_secrets_are_made_by_a_script_that_makes_each_once() {
     assert_eq!(mode & 0o777, 0o700, "nobody else looks in");
 }
 
+/// The configuration of the compose file is one that the program takes, with the secrets that the script makes.
+#[test]
+fn the_configuration_of_the_compose_file_is_right() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    let private = folder.path().join("private");
+    let script = root("deploy/secrets");
+    approves(&script.to_string_lossy(), &[&private.to_string_lossy()]);
+    let configuration = read("deploy/compose.toml");
+    let secrets = format!("{}/", private.display());
+    let path = folder.path().join("bailiwick.toml");
+    fs::write(&path, configuration.replace("/run/secrets/", &secrets)).expect("a file");
+    // As the unit checks its own before each start.
+    let unit = read("deploy/bailiwick.service");
+    let check = unit.lines().find_map(|line| {
+        let words = line.strip_prefix("ExecStartPre=/usr/local/bin/bailiwick ")?;
+        Some(words.replace("/etc/bailiwick/bailiwick.toml", &path.to_string_lossy()))
+    });
+    let check = check.expect("a check before the start");
+    let words: Vec<&str> = check.split(' ').collect();
+    approves(env!("CARGO_BIN_EXE_bailiwick"), &words);
+}
+
 #[test]
 fn the_container_runs_as_nobody_and_fetches_nothing_but_crates() {
     let container = read("Containerfile");
