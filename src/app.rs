@@ -65,6 +65,7 @@ pub struct App {
     broker: Option<Broker>,
     endpoint_address: Option<SocketAddr>,
     web_address: Option<SocketAddr>,
+    doorkeepers: Doorkeepers,
     inlet: Inlet,
     health: Health,
     clock: Arc<dyn Clock>,
@@ -72,6 +73,30 @@ pub struct App {
     last_now: Option<Timestamp>,
     metrics: Metrics,
     announcements: Announcements,
+}
+
+/// Changes who may connect and come in, while the service runs.
+#[derive(Debug, Clone, Default)]
+pub struct Doorkeepers {
+    endpoint: Option<ingest::Doorkeeper>,
+    web: Option<web::Doorkeeper>,
+}
+
+impl Doorkeepers {
+    /// Puts logins and tokens in force and reads TLS files again; gives how many connections were sent away by it. All else in
+    /// the settings holds from the next start on.
+    ///
+    /// # Errors
+    /// When they can't be run: then all is as it was, or only the page's are in force.
+    pub fn renew(&self, endpoint: &ingest::Settings, web: &web::Settings) -> anyhow::Result<usize> {
+        if let Some(doorkeeper) = &self.web {
+            doorkeeper.renew(web).context("the page")?;
+        }
+        match &self.endpoint {
+            Some(doorkeeper) => doorkeeper.renew(endpoint).context("the endpoint"),
+            None => Ok(0),
+        }
+    }
 }
 
 /// A part that runs until it is told to stop.
@@ -124,9 +149,13 @@ impl App {
             ended,
             ending,
             endpoint_address: endpoint.as_ref().map(Endpoint::address),
-            endpoint,
             broker,
             web_address: web.as_ref().map(Web::address),
+            doorkeepers: Doorkeepers {
+                endpoint: endpoint.as_ref().map(Endpoint::doorkeeper),
+                web: web.as_ref().map(Web::doorkeeper),
+            },
+            endpoint,
             inlet,
             health: health.clone(),
             clock: Arc::clone(&clock),
@@ -270,6 +299,16 @@ impl App {
     /// Where people look.
     pub fn web_address(&self) -> Option<SocketAddr> {
         self.web_address
+    }
+
+    /// The way to change who may connect and come in.
+    pub fn doorkeepers(&self) -> Doorkeepers {
+        self.doorkeepers.clone()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// The way in for messages that come from elsewhere than the endpoint.

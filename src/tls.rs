@@ -1,17 +1,18 @@
 //! TLS of every listener and every connection: certificates and keys from PEM files, one provider of cryptography.
 //!
-//! [`server`] makes what a listener needs and [`client`] what a connection needs; both are read once, when the part that
-//! uses them is made. Files are named in errors, their content never is. Deliberately absent: sockets, whom the subject of
-//! a certificate stands for (`ingest::endpoint`), and switching verification off, which nothing here can do.
+//! [`Listening`] becomes what a listener needs, and [`client`] makes what a connection needs. Files are named in errors, their
+//! content never is. Deliberately absent: sockets, whom the subject of a certificate stands for (`ingest::endpoint`), and
+//! switching verification off, which nothing here can do.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, PoisonError, RwLock};
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use x509_parser::parse_x509_certificate;
 
 /// A certificate and the key that proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,20 @@ pub struct Identity {
     /// PEM: the private key (PKCS #8, PKCS #1 or SEC 1), not encrypted.
     pub key: PathBuf,
 }
+
+/// What a listener is told of TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// Who we are.
+    pub identity: Identity,
+    /// PEM: the roots of clients' certificates, where clients may show one. Those who show none are still let in by TLS;
+    /// who may do what is for the listener to decide.
+    pub client_roots: Option<PathBuf>,
+}
+
+/// What a listener uses: read from its files at the start, and again whenever it is told that they are renewed.
+#[derive(Debug)]
+pub struct Renewable(RwLock<Arc<ServerConfig>>);
 
 /// Why TLS can't be had. All of these are lasting: somebody must mend a file or the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -65,35 +80,61 @@ pub fn install_provider() {
     });
 }
 
-/// What a listener needs. With `client_roots`, clients may show a certificate that leads to one of these roots; those who
-/// show none are still let in by TLS, and who may do what is for the listener to decide.
-///
-/// # Errors
-/// When a file can't be used.
-pub fn server(
-    identity: &Identity,
-    client_roots: Option<&Path>,
-) -> Result<Arc<ServerConfig>, TlsError> {
-    install_provider();
-    let builder = ServerConfig::builder();
-    let builder = match client_roots {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(path)?))
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| TlsError::Unusable {
-                    path: path.to_owned(),
-                    source: rustls::Error::General(error.to_string()),
-                })?;
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let (chain, key) = identity.read()?;
-    let config = builder.with_single_cert(chain, key);
-    Ok(Arc::new(
-        config.map_err(|source| identity.unusable(source))?,
-    ))
+impl Listening {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When a file can't be used.
+    pub fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        install_provider();
+        let builder = ServerConfig::builder();
+        let builder = match &self.client_roots {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots(path)?))
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| TlsError::Unusable {
+                        path: path.to_owned(),
+                        source: rustls::Error::General(error.to_string()),
+                    })?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let (chain, key) = self.identity.read()?;
+        let config = builder.with_single_cert(chain, key);
+        Ok(Arc::new(
+            config.map_err(|source| self.identity.unusable(source))?,
+        ))
+    }
+}
+
+impl Renewable {
+    /// Reads the files for the first time.
+    ///
+    /// # Errors
+    /// When a file can't be used.
+    pub fn new(listening: &Listening) -> Result<Self, TlsError> {
+        Ok(Self(RwLock::new(listening.read()?)))
+    }
+
+    /// What new connections use.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on new connections use this; those that stand go on.
+    pub fn renew(&self, config: Arc<ServerConfig>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+}
+
+/// The common name of a certificate's subject; none where it has none, more than one, or can't be read.
+pub fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_rest, certificate) = parse_x509_certificate(certificate).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let name = names.next()?.as_str().ok()?.to_owned();
+    names.next().is_none().then_some(name)
 }
 
 /// What a connection needs: whom to trust (the operating system's roots where no file is given), and who we are, where the
@@ -207,12 +248,41 @@ mod tests {
         (folder, identity)
     }
 
+    fn listening(identity: &Identity, client_roots: Option<&Path>) -> Listening {
+        Listening {
+            identity: identity.clone(),
+            client_roots: client_roots.map(Path::to_owned),
+        }
+    }
+
     #[test]
     fn files_that_fit_together_are_taken() {
         let (_folder, identity) = folder();
-        server(&identity, None).unwrap();
-        server(&identity, Some(&identity.certificate)).unwrap();
+        let renewable = Renewable::new(&listening(&identity, None)).unwrap();
+        let renewed = listening(&identity, Some(&identity.certificate))
+            .read()
+            .unwrap();
+        renewable.renew(Arc::clone(&renewed));
+        assert!(Arc::ptr_eq(&renewable.current(), &renewed));
         client(Some(&identity.certificate), Some(&identity)).unwrap();
+    }
+
+    #[test]
+    fn a_subject_is_its_one_common_name() {
+        let name = |names: &[&str]| {
+            let mut parameters = rcgen::CertificateParams::default();
+            parameters.distinguished_name = rcgen::DistinguishedName::new();
+            for name in names {
+                parameters
+                    .distinguished_name
+                    .push(rcgen::DnType::CommonName, *name);
+            }
+            let key = rcgen::KeyPair::generate().unwrap();
+            subject(parameters.self_signed(&key).unwrap().der())
+        };
+        assert_eq!(name(&["tag-7"]).as_deref(), Some("tag-7"));
+        assert_eq!(name(&[]), None);
+        assert_eq!(subject(&CertificateDer::from(vec![1, 2, 3])), None);
     }
 
     #[test]
@@ -225,7 +295,7 @@ mod tests {
                 certificate: certificate.to_owned(),
                 key: key.to_owned(),
             };
-            server(&identity, None).unwrap_err().to_string()
+            listening(&identity, None).read().unwrap_err().to_string()
         };
         let ends =
             |problem: String, expected: &str| assert!(problem.ends_with(expected), "{problem}");

@@ -88,6 +88,7 @@ impl Service {
             endpoint: Some(endpoint),
             broker: None,
             web: Some(web::Settings {
+                tls: None,
                 address: "127.0.0.1:0".parse()?,
                 tokens: vec![web::Token {
                     name: "bench".to_owned(),

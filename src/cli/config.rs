@@ -89,6 +89,15 @@ fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     for gap in settings.gaps() {
         findings.warning(&of(&file, "", gap.to_owned()))?;
     }
+    for listening in settings.tls() {
+        if let Err(error) = listening.read() {
+            findings.problem(&of(
+                &file,
+                "tls",
+                format!("{:#}", anyhow::Error::from(error)),
+            ))?;
+        }
+    }
     for layer in &settings.web.map.layers {
         if let Err(error) = reading::open(layer) {
             findings.problem(&unreadable(&error))?;

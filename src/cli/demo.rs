@@ -267,6 +267,7 @@ fn page(arguments: &Arguments, world: &World, (agency, token): (&AgencyId, &str)
         })
         .collect();
     web::Settings {
+        tls: None,
         address: arguments.listen,
         tokens: vec![web::Token {
             name: "demo".to_owned(),

@@ -12,6 +12,7 @@ mod fleet;
 mod locate;
 mod migrate;
 mod output;
+mod renewal;
 mod replay;
 mod roster;
 mod serve;

@@ -1,6 +1,7 @@
 //! `bailiwick serve`: the service on real parts, as the configuration says, until it is told to stop.
 //!
-//! SIGTERM and Ctrl-C end it in order: devices are sent away, what was received is stored, the database is closed.
+//! SIGTERM and Ctrl-C end it in order: devices are sent away, what was received is stored, the database is closed. A change of
+//! the configuration's logins and tokens is put in force meanwhile (see [`super::renewal`]).
 //! Deliberately absent: what any part does (see `crate::app`).
 
 use std::fmt::Write as _;
@@ -14,10 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use super::definitions::{self, ZoneFiles, ZoneReading};
+use super::renewal::Renewal;
 use crate::app::{App, Settings};
 use crate::clock::SystemClock;
 use crate::config;
-use crate::ingest::{Login, Role};
+use crate::ingest::{Login, Proof, Role};
 use crate::model::event::Event;
 use crate::pipeline::{self, keeping};
 use crate::telemetry;
@@ -37,6 +39,7 @@ pub(super) struct Arguments {
 
 /// Serves until it is told to stop.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let renewal = Renewal::new(&arguments.config);
     let environment = config::Environment::of_process();
     let settings = config::Settings::read(&arguments.config, &environment)?;
     telemetry::install(&settings.log)?;
@@ -46,18 +49,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    runtime.block_on(serve(settings))?;
+    runtime.block_on(serve(settings, renewal))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
     let mut app = App::start(settings, Arc::new(SystemClock)).await?;
     app.open();
     let address =
         |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
     let (page, mqtt) = (address(app.web_address()), address(app.endpoint_address()));
     info!(page, mqtt, "the service is ready");
+    let renewing = renewal.run(app.doorkeepers(), app.metrics().service());
     let failure = tokio::select! {
+        never = renewing => match never {},
         () = interrupted() => None,
         error = app.failed() => Some(error),
     };
@@ -77,21 +82,12 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
     for agency in &settings.agencies {
         defined.extend(definitions_of(agency)?);
     }
+    let reporters = reporters(&settings);
     let mut broker = settings.broker;
     if let Some(broker) = &mut broker {
         broker.routes = settings.routes.clone();
         broker.jitter_seed = getrandom::u64().context("the system gives no random numbers")?;
     }
-    let reporters = web::Reporters {
-        logins: settings
-            .endpoint
-            .logins
-            .iter()
-            .filter_map(reporter)
-            .collect(),
-        anonymous: None,
-        routes: settings.routes,
-    };
     Ok(Settings {
         database_url: settings.database.as_str().to_owned(),
         endpoint: settings.endpoint_enabled.then_some(settings.endpoint),
@@ -120,22 +116,38 @@ fn definitions_of(files: &config::AgencyFiles) -> anyhow::Result<Vec<Event>> {
     Ok(defined.events(&files.agency))
 }
 
-/// A login that may report does so over HTTP, too.
+/// Who may report over HTTP: whoever may over MQTT, by the same passwords.
+pub(super) fn reporters(settings: &config::Settings) -> web::Reporters {
+    let logins = settings.endpoint.logins.iter();
+    web::Reporters {
+        logins: logins.filter_map(reporter).collect(),
+        anonymous: None,
+        routes: settings.routes.clone(),
+    }
+}
+
+/// A login that may report and has a password does so over HTTP, too.
 fn reporter(login: &Login) -> Option<web::Reporter> {
     let device = match &login.role {
         Role::Device(device) => Some(device.clone()),
         Role::Service(service) if service.publish => None,
         Role::Service(_) | Role::Officer(_) | Role::Desk => return None,
     };
+    let Proof::Secret(secret) = &login.proof else {
+        return None;
+    };
     Some(web::Reporter {
         username: login.username.clone(),
-        sha256: web::SecretSha256::new(*login.secret.bytes()),
+        sha256: web::SecretSha256::new(*secret.bytes()),
         agency: login.agency.clone(),
         device,
     })
 }
 
-fn page(settings: config::WebSettings, reporters: web::Reporters) -> anyhow::Result<web::Settings> {
+pub(super) fn page(
+    settings: config::WebSettings,
+    reporters: web::Reporters,
+) -> anyhow::Result<web::Settings> {
     let tokens = settings.tokens.into_iter().map(|token| web::Token {
         name: token.name,
         sha256: web::SecretSha256::new(token.secret.bytes()),
@@ -148,6 +160,7 @@ fn page(settings: config::WebSettings, reporters: web::Reporters) -> anyhow::Res
     });
     let layers = settings.map.layers.iter().map(|path| layer(path));
     Ok(web::Settings {
+        tls: settings.tls,
         address: settings.address,
         tokens: tokens.collect(),
         map: web::Map {

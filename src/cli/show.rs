@@ -124,6 +124,7 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
         endpoint: None,
         broker: None,
         web: Some(web::Settings {
+            tls: None,
             address: show.listen,
             tokens: vec![web::Token {
                 name: "replay".to_owned(),

@@ -15,11 +15,12 @@ use super::inputs;
 use super::{
     AgencyFiles, DatabaseUrl, RetentionSettings, Scope, SecretSha256, Settings, Token, WebSettings,
 };
-use crate::ingest::{Limits, Login, Role, SecretDigest, Service};
+use crate::ingest::{Limits, Login, Proof, Role, SecretDigest, Service};
 use crate::model::id::{AgencyId, DeviceId, OfficerId};
 use crate::model::time::Span;
 use crate::pipeline::CheckpointLimits;
 use crate::telemetry::{self, LogFormat, LogSettings};
+use crate::tls::{Identity, Listening};
 use crate::wire::document::{Node, Table, quoted};
 use crate::wire::duration;
 use crate::wire::problem::{FileProblem, Problems};
@@ -81,6 +82,9 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
             table.read("secure_cookie", Node::flag),
             &mut web.secure_cookie,
         );
+        web.tls = table
+            .table("tls")
+            .and_then(|table| tls(table, folder, Clients::ShowNone));
         table.finish();
     }
     tokens(&mut table, folder, &mut settings.web);
@@ -126,6 +130,9 @@ fn endpoint(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     put(table.read("listen", node_address), &mut endpoint.address);
     let root = |node: &Node| node.text().map(str::to_owned);
     put(table.read("root", root), &mut endpoint.root);
+    endpoint.tls = table
+        .table("tls")
+        .and_then(|table| tls(table, folder, Clients::MayShowCertificates));
     if let Some(table) = table.table("limits") {
         limits(table, &mut endpoint.limits);
     }
@@ -200,7 +207,7 @@ fn login(table: &mut Table<'_>, folder: &Path) -> Option<Login> {
     if let Some(username) = &username {
         table.name(format!("endpoint.login {username}"));
     }
-    let secret = secret(table, "secret_sha256", folder);
+    let proof = proof(table, folder);
     let agency = table.need("agency", "an agency", |node| node.id(AgencyId::parse));
     let roles = [
         ("device", Kind::Device),
@@ -213,10 +220,56 @@ fn login(table: &mut Table<'_>, folder: &Path) -> Option<Login> {
     let role = kind.and_then(|kind| role(table, kind));
     Some(Login {
         username: username?,
-        secret: SecretDigest::new(secret?.bytes()),
+        proof: proof?,
         agency: agency?,
         role: role?,
     })
+}
+
+/// Whether clients of a listener may show certificates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    MayShowCertificates,
+    ShowNone,
+}
+
+/// Certificate and key of a listener, and whose certificates it takes.
+fn tls(mut table: Table<'_>, folder: &Path, clients: Clients) -> Option<Listening> {
+    let file = |node: &Node| path(node, folder);
+    let certificate = table.need("certificate", "a PEM file", file);
+    let key = table.need("key", "a PEM file", file);
+    let client_roots = match clients {
+        Clients::MayShowCertificates => table.read("client_ca", file),
+        Clients::ShowNone => None,
+    };
+    table.finish();
+    Some(Listening {
+        identity: Identity {
+            certificate: certificate?,
+            key: key?,
+        },
+        client_roots,
+    })
+}
+
+/// How a login shows who it is: by a certificate, or by a secret.
+fn proof(table: &mut Table<'_>, folder: &Path) -> Option<Proof> {
+    if !table.has("certificate") {
+        let secret = secret(table, "secret_sha256", folder)?;
+        return Some(Proof::Secret(SecretDigest::new(secret.bytes())));
+    }
+    for key in ["secret_sha256", "secret_file"] {
+        if table.has(key) {
+            table.problem(key, "stands beside certificate; expected one of the two");
+            table.read(key, Node::text);
+        }
+    }
+    name(
+        table,
+        "certificate",
+        "the common name of a certificate's subject",
+    )
+    .map(Proof::Certificate)
 }
 
 /// Which keys a login has besides those of every login.

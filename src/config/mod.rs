@@ -27,6 +27,7 @@ use crate::model::id::AgencyId;
 use crate::model::time::Span;
 use crate::pipeline::CheckpointLimits;
 use crate::telemetry::LogSettings;
+use crate::tls::Listening;
 use crate::wire::problem::FileProblem;
 use crate::wire::routes::Routes;
 use crate::wire::topic::DEFAULT_ROOT;
@@ -94,6 +95,8 @@ impl fmt::Debug for DatabaseUrl {
 pub struct WebSettings {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Certificate and key, where it speaks TLS itself.
+    pub tls: Option<Listening>,
     /// Whether session cookies go over TLS (and to this computer) only.
     pub secure_cookie: bool,
     /// Who may come in.
@@ -183,6 +186,7 @@ impl Default for Settings {
             broker: None,
             web: WebSettings {
                 address: here(8080),
+                tls: None,
                 secure_cookie: true,
                 tokens: Vec::new(),
                 map: MapFiles::default(),
@@ -302,7 +306,12 @@ impl Settings {
         }
     }
 
-    /// What is still missing before the service is of use to anybody, each in one sentence.
+    /// The TLS files of every listener.
+    pub fn tls(&self) -> impl Iterator<Item = &Listening> {
+        [&self.endpoint.tls, &self.web.tls].into_iter().flatten()
+    }
+
+    /// What is still missing before the service is of use to anybody, and what leaves it open to others, each in one sentence.
     pub fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
         if self.endpoint_enabled && self.endpoint.logins.is_empty() {
@@ -313,6 +322,15 @@ impl Settings {
         }
         if self.web.tokens.is_empty() {
             gaps.push("nobody may open the page or use HTTP; give at least one [[token]]");
+        }
+        let open = |address: SocketAddr, tls: &Option<Listening>| {
+            tls.is_none() && !address.ip().to_canonical().is_loopback()
+        };
+        if open(self.endpoint.address, &self.endpoint.tls) {
+            gaps.push("devices connect from other computers without TLS, and their passwords can be read on the way; give [endpoint.tls], or listen on loopback behind a proxy that speaks it");
+        }
+        if open(self.web.address, &self.web.tls) {
+            gaps.push("people connect from other computers without TLS, and their tokens can be read on the way; give [web.tls], or listen on loopback behind a proxy that speaks it");
         }
         gaps
     }

@@ -34,7 +34,11 @@ const LOGINS: &str = "
 #   desk      reads the alerts of the whole agency
 #   service   is what it is given: `publish = true` (reports of any device of its agency), `subscribe` (topic filters)
 # The secret stands in a file of its own, or as its SHA-256 (`secret_sha256`). Let a machine make it (`openssl rand -hex 32`):
-# a digest withstands guessing only when there is nothing to guess.
+# a digest withstands guessing only when there is nothing to guess. Or the login is proved by a certificate that leads to
+# `client_ca`: `certificate` is the common name of its subject.
+#
+# Logins, tokens and TLS files are put in force while the service runs: within ten seconds of a change to this file, or on SIGHUP.
+# Whose login went or changed is sent away at once.
 #[[endpoint.login]]
 #username = \"tag-7\"
 #secret_file = \"secrets/tag-7\"
@@ -49,6 +53,13 @@ const LOGINS: &str = "
 #role = \"service\"
 #publish = true
 #subscribe = [\"em/demo/+/receipt\"]
+#
+#[[endpoint.login]]
+#username = \"tag-8\"
+#certificate = \"tag-8\"
+#agency = \"demo\"
+#role = \"device\"
+#device = \"tag-8\"
 #
 #[[endpoint.login]]
 #username = \"officer-4\"
@@ -128,6 +139,7 @@ fn of_endpoint(endpoint: &ingest::Settings, enabled: bool) -> String {
         root,
         routes: _,
         anonymous: _,
+        tls: _,
         logins: _,
         limits,
     } = endpoint;
@@ -137,11 +149,17 @@ fn of_endpoint(endpoint: &ingest::Settings, enabled: bool) -> String {
 [endpoint]
 # Whether it stands; false where all devices report to a broker (below).
 enabled = {enabled}
-# Where devices connect with MQTT 3.1.1 or 5. 127.0.0.1 is this computer only; 0.0.0.0 is everywhere. No TLS here: put a proxy
-# that speaks it in front.
+# Where devices connect with MQTT 3.1.1 or 5. 127.0.0.1 is this computer only; 0.0.0.0 is everywhere.
 listen = \"{address}\"
 # First levels of all topics: ROOT/AGENCY/DEVICE/report.
 root = {root:?}
+
+# With it, all who connect speak TLS (1.2 or 1.3). Files are PEM. `client_ca`: the roots of devices' certificates, where a login
+# is proved by one. After a renewal tell the service to read them again: SIGHUP.
+#[endpoint.tls]
+#certificate = \"tls/endpoint.pem\"
+#key = \"tls/endpoint.key\"
+#client_ca = \"tls/devices-ca.pem\"
 
 {limits}"
     )
@@ -222,6 +240,7 @@ outgoing_queue = {outgoing_queue}
 fn of_web(web: &WebSettings) -> String {
     let WebSettings {
         address,
+        tls: _,
         secure_cookie,
         tokens: _,
         map: MapFiles {
@@ -232,11 +251,16 @@ fn of_web(web: &WebSettings) -> String {
     format!(
         "
 [web]
-# Where the page and HTTP are. No TLS here: put a proxy that speaks it in front.
+# Where the page and HTTP are.
 listen = \"{address}\"
 # Whether a session's cookie goes over TLS (and to this computer) only. False only where the page is opened over plain HTTP from
 # another computer.
 secure_cookie = {secure_cookie}
+
+# With it, the page speaks HTTPS itself. Without it, put a proxy in front that does.
+#[web.tls]
+#certificate = \"tls/page.pem\"
+#key = \"tls/page.key\"
 {TOKENS}
 [map]
 # What the map is drawn from, lowest first: files of GeoJSON, plain or gzip, such as \"map/areas.geojson.gz\". A layer is called

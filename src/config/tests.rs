@@ -70,7 +70,16 @@ fn the_examples_in_it_are_understood() {
     }
     let text = with_examples(&print());
     let settings = Settings::parse(("it", folder.path()), &text, &Environment::default()).unwrap();
-    assert_eq!(settings.endpoint.logins.len(), 3);
+    assert_eq!(settings.endpoint.logins.len(), 4);
+    let tls = settings.endpoint.tls.clone().unwrap();
+    let beside = |name: &str| folder.path().join("tls").join(name);
+    assert_eq!(tls.identity.certificate, beside("endpoint.pem"));
+    assert_eq!(tls.client_roots, Some(beside("devices-ca.pem")));
+    assert_eq!(
+        settings.web.tls.clone().unwrap().identity.key,
+        beside("page.key")
+    );
+    assert_eq!(settings.tls().count(), 2);
     let phone = settings.routes.phone("anna", "pixel").unwrap();
     assert_eq!(phone.device().unwrap().as_str(), "phone-17");
     assert_eq!(settings.endpoint.routes.phone("anna", "pixel"), Ok(phone));
@@ -162,7 +171,7 @@ fn everything_that_is_wrong_is_listed_at_once() {
              `printf %s SECRET | sha256sum` gives",
             "bailiwick.toml:10: endpoint.login tag-7: agency: agency id \"desk\" is a reserved word; expected 1 to 64 of \
              A-Z a-z 0-9 _ -, and neither `officer` nor `desk`",
-            "bailiwick.toml:14: web.lisen: is not known; expected listen, secure_cookie",
+            "bailiwick.toml:14: web.lisen: is not known; expected listen, secure_cookie, tls",
             "bailiwick.toml:15: retention.blocks: is shorter than the log's 400d; expected the same or more",
             "bailiwick.toml:18: log.level: \"info,=\" is not a log level; expected error, warn, info, debug, trace, or \
              directives such as info,bailiwick::ingest=debug",

@@ -16,7 +16,11 @@ mod receipts;
 use std::io;
 use std::net::SocketAddr;
 
-pub use endpoint::{Endpoint, Limits, Login, Pace, Role, SecretDigest, Service, Settings};
+use crate::tls::TlsError;
+
+pub use endpoint::{
+    Doorkeeper, Endpoint, Limits, Login, Pace, Proof, Role, SecretDigest, Service, Settings,
+};
 pub use publisher::{Appearances, Published, Publisher};
 
 /// Why a source can't be started. All of these are lasting: somebody must change the configuration or the machine.
@@ -52,6 +56,12 @@ pub enum IngestError {
     /// The topics' root can't be one.
     #[error("the root of topics can't be used")]
     Root(#[source] crate::wire::topic::TopicError),
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A change that can't be made while it runs.
+    #[error("TLS can't be turned on or off while the endpoint runs; restart the service")]
+    NeedsRestart,
     /// A login can't be used.
     #[error("login {number}: {problem}")]
     Login {
@@ -68,9 +78,6 @@ pub enum IngestError {
         "certificates stand beside a broker that is reached without TLS; expected mqtts:// in its address, or no certificates"
     )]
     CertificateWithoutTls,
-    /// Files of certificates can't be used.
-    #[error("TLS can't be had")]
-    Tls(#[source] crate::tls::TlsError),
     /// A limit under which nothing would work.
     #[error("limit {name} is 0; expected at least 1")]
     Limit {

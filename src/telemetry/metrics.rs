@@ -11,6 +11,7 @@ pub mod health;
 mod ingest;
 pub mod notify;
 pub mod pipeline;
+pub mod service;
 mod web;
 
 use std::sync::Arc;
@@ -131,6 +132,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Metric> {
         desk::METRICS,
         web::METRICS,
         notify::METRICS,
+        service::METRICS,
     ];
     parts.into_iter().flatten().copied()
 }
@@ -251,6 +253,7 @@ pub struct Metrics {
     pipeline: Arc<pipeline::Pipeline>,
     desk: Arc<desk::Desk>,
     notify: Arc<notify::Notify>,
+    service: Arc<service::Service>,
     web: Arc<Web>,
 }
 
@@ -272,6 +275,7 @@ impl Metrics {
             pipeline: Arc::new(pipeline::Pipeline::new(&handles)),
             desk: Arc::new(desk::Desk::new(&handles)),
             notify: Arc::new(notify::Notify::new(&handles)),
+            service: Arc::new(service::Service::new(&handles)),
             web: Arc::new(Web::new(&handles)),
             registry,
         }
@@ -305,6 +309,11 @@ impl Metrics {
     /// The handles of the pipeline.
     pub fn pipeline(&self) -> Arc<pipeline::Pipeline> {
         Arc::clone(&self.pipeline)
+    }
+
+    /// Of the service as a whole.
+    pub fn service(&self) -> Arc<service::Service> {
+        Arc::clone(&self.service)
     }
 
     /// The handles of notification.

@@ -146,7 +146,8 @@ impl House {
         }
         let digest = SecretSha256::of(text);
         let mut found = None;
-        for token in &self.tokens {
+        let tokens = self.tokens();
+        for token in tokens.iter() {
             if token.sha256.is(&digest) {
                 found = Some(token);
             }
@@ -164,7 +165,8 @@ impl House {
         Ok(session
             .filter(|session| session.expires_at > now)
             .and_then(|session| {
-                let mut tokens = self.tokens.iter();
+                let tokens = self.tokens();
+                let mut tokens = tokens.iter();
                 tokens
                     .find(|token| token.name == session.token)
                     .map(Arc::clone)
@@ -173,13 +175,18 @@ impl House {
 
     /// Whether somebody who was let in would be let in again. While the store can't say, they would.
     pub(super) async fn still_welcome(&self, caller: &Caller) -> bool {
-        match &caller.session {
-            None => true,
-            Some(secret) => self
-                .token_of_session(secret)
-                .await
-                .map_or(true, |token| token.is_some()),
-        }
+        let token = match &caller.session {
+            None => self
+                .tokens()
+                .iter()
+                .find(|token| *token == &caller.token)
+                .cloned(),
+            Some(secret) => match self.token_of_session(secret).await {
+                Ok(token) => token,
+                Err(_for_now) => return true,
+            },
+        };
+        token.is_some_and(|token| token.agency == caller.token.agency)
     }
 
     /// Name of the session cookie. With HTTPS the browser itself holds it to this host.

@@ -14,17 +14,19 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Phase;
+use super::secured::Stream;
+use super::{Entrance, Phase};
 use crate::telemetry::metrics::Web as Counts;
 
 /// Accepts as many connections as are allowed.
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) listener: TcpListener,
+    pub(super) entrance: Arc<Entrance>,
     pub(super) places: Arc<Semaphore>,
     pub(super) idle: Duration,
     pub(super) phase: watch::Receiver<Phase>,
@@ -50,7 +52,7 @@ impl Listener for Door {
         };
         self.counts.connected();
         let line = Line {
-            stream,
+            stream: Stream::new(stream, self.entrance.tls.as_ref()),
             idle: self.idle,
             deadline: Box::pin(sleep_until(Instant::now() + self.idle)),
             cut: Box::pin(cut),
@@ -67,7 +69,7 @@ impl Listener for Door {
 
 /// A connection that ends when nothing moves on it.
 pub(super) struct Line {
-    stream: TcpStream,
+    stream: Stream,
     idle: Duration,
     deadline: Pin<Box<Sleep>>,
     cut: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -156,8 +158,12 @@ impl AsyncWrite for Line {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // There is nothing to flush in a socket: no movement.
-        Pin::new(&mut self.stream).poll_flush(context)
+        match Pin::new(&mut self.stream).poll_flush(context) {
+            // There is nothing to flush in a socket: no movement.
+            Poll::Ready(done) => Poll::Ready(done),
+            // What TLS holds back is not taken.
+            Poll::Pending => self.standing(context).map(Err),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

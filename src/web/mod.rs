@@ -1,7 +1,7 @@
 //! The HTTP edge: the API, the live queue, the page.
 //!
 //! Thin: a handler parses, asks the store or the pipeline, and shows. Everything but health, login, page and the OpenAPI document needs a
-//! token, and a token sees one agency. The list of routes is [`routes`]; read it first. Deliberately absent: judgement, SQL, TLS, and any decision of where a
+//! token, and a token sees one agency. The list of routes is [`routes`]; read it first. Deliberately absent: judgement, SQL, and any decision of where a
 //! future runs.
 
 mod alerts;
@@ -22,6 +22,7 @@ mod page;
 mod replay;
 mod reporting;
 mod roster;
+mod secured;
 mod session;
 mod settings;
 mod tracks;
@@ -32,7 +33,7 @@ mod zones;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -65,6 +66,7 @@ use crate::pipeline::delivery::Inlet;
 use crate::pipeline::health::Health;
 use crate::store::Store;
 use crate::telemetry::metrics::{Metrics, RouteClass, Web as Counts};
+use crate::tls::{Listening, Renewable, TlsError};
 
 /// What the web works with.
 #[derive(Debug, Clone)]
@@ -121,6 +123,12 @@ pub enum WebError {
         /// What is wrong and what would be right.
         problem: &'static str,
     },
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A change that can't be made while it runs.
+    #[error("TLS can't be turned on or off while the page is served; restart the service")]
+    NeedsRestart,
     /// A layer of the map can't be used.
     #[error(
         "map layer {name:?} has no name of A-Z a-z 0-9 _ - that differs from those of the others"
@@ -155,7 +163,7 @@ enum Phase {
 #[derive(Debug)]
 struct House {
     parts: Parts,
-    tokens: Vec<Arc<Token>>,
+    entrance: Arc<Entrance>,
     layers: Layers,
     /// The OpenAPI document.
     document: Bytes,
@@ -166,10 +174,66 @@ struct House {
     board: Board,
     stream_places: Arc<Semaphore>,
     /// Who may report, and how.
-    reporters: Reporters,
     /// Places for reports that wait for their commit.
     report_places: Semaphore,
     phase: watch::Receiver<Phase>,
+}
+
+/// What is looked at when somebody comes in, and can change meanwhile.
+#[derive(Debug)]
+struct Entrance {
+    tls: Option<Renewable>,
+    tokens: RwLock<Arc<[Arc<Token>]>>,
+    reporters: RwLock<Arc<Reporters>>,
+}
+
+impl House {
+    /// Who may come in now.
+    fn tokens(&self) -> Arc<[Arc<Token>]> {
+        let tokens = &self.entrance.tokens;
+        Arc::clone(&tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who may report over HTTP now.
+    fn reporters(&self) -> Arc<Reporters> {
+        let reporters = &self.entrance.reporters;
+        Arc::clone(&reporters.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Changes who may come in while the page is served. Holds nothing that the service waits for when it stops.
+#[derive(Debug, Clone)]
+pub struct Doorkeeper(Arc<Entrance>);
+
+impl Doorkeeper {
+    /// Puts tokens and reporters of these settings in force, and reads certificate and key again. Sessions and streams of a token that went
+    /// or changed end by themselves: at their next request, and at the next heartbeat. All else stays as it was at the start.
+    ///
+    /// # Errors
+    /// When the settings can't be run; then nothing has changed.
+    pub fn renew(&self, settings: &Settings) -> Result<(), WebError> {
+        settings.check()?;
+        let tls = settings.tls.as_ref().map(Listening::read).transpose()?;
+        if tls.is_some() != self.0.tls.is_some() {
+            return Err(WebError::NeedsRestart);
+        }
+        if let (Some(tls), Some(renewable)) = (tls, &self.0.tls) {
+            renewable.renew(tls);
+        }
+        let tokens = settings.tokens.iter().cloned().map(Arc::new).collect();
+        let reporters = Arc::new(settings.reporters.clone().ready());
+        *self
+            .0
+            .tokens
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = tokens;
+        *self
+            .0
+            .reporters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = reporters;
+        Ok(())
+    }
 }
 
 /// A bound server: its address is known, and nobody is served until it runs.
@@ -215,12 +279,15 @@ impl Web {
                 ),
                 counts: parts.metrics.web(),
                 parts,
-                tokens: settings.tokens.into_iter().map(Arc::new).collect(),
+                entrance: Arc::new(Entrance {
+                    tls: settings.tls.as_ref().map(Renewable::new).transpose()?,
+                    tokens: RwLock::new(settings.tokens.into_iter().map(Arc::new).collect()),
+                    reporters: RwLock::new(Arc::new(settings.reporters.ready())),
+                }),
                 layers: Layers::new(settings.map),
                 document: openapi::document().into(),
                 secure_cookie: settings.secure_cookie,
                 report_places: Semaphore::new(settings.limits.reports),
-                reporters: settings.reporters.ready(),
                 stream_places: Arc::new(Semaphore::new(settings.limits.stream_clients)),
                 limits: settings.limits,
                 shelf: Shelf::default(),
@@ -228,6 +295,11 @@ impl Web {
             }),
             phase: sender,
         })
+    }
+
+    /// The way to change who may come in.
+    pub fn doorkeeper(&self) -> Doorkeeper {
+        Doorkeeper(Arc::clone(&self.house.entrance))
     }
 
     /// Where it listens.
@@ -251,6 +323,7 @@ impl Web {
         } = self;
         let door = Door {
             listener,
+            entrance: Arc::clone(&house.entrance),
             places: Arc::new(Semaphore::new(house.limits.connections)),
             idle: house.limits.idle,
             phase: house.phase.clone(),

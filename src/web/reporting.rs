@@ -57,7 +57,7 @@ pub(super) async fn own_tracks(
 ) -> Result<Json<[Value; 0]>, ApiError> {
     let who = house.reporter(&headers)?;
     let route = match who.device {
-        Some(device) => house.reporters.routes.phone_of(who.agency, device),
+        Some(device) => house.reporters().routes.phone_of(who.agency, device),
         None => house.phone_by_name(&headers, &who.agency)?,
     };
     house.report(&route, "owntracks over HTTP", body).await?;
@@ -129,7 +129,7 @@ impl House {
 
     /// Somebody without a login, where that is taken: a program on this computer, and no page that a browser has open.
     fn anybody(&self, headers: &HeaderMap) -> Result<Who, ApiError> {
-        match &self.reporters.anonymous {
+        match &self.reporters().anonymous {
             Some(agency) if !headers.contains_key(ORIGIN) => Ok(Who {
                 agency: agency.clone(),
                 device: None,
@@ -142,7 +142,7 @@ impl House {
     }
 
     /// The login of a header. All digests are compared, so that the time does not tell names apart.
-    fn login(&self, header: &str) -> Option<&Reporter> {
+    fn login(&self, header: &str) -> Option<Reporter> {
         let (scheme, rest) = header.split_once(' ')?;
         let (name, secret) = match scheme.to_ascii_lowercase().as_str() {
             "basic" => {
@@ -160,14 +160,15 @@ impl House {
             let right = given.is(&reporter.sha256);
             right && name.as_ref().is_none_or(|name| *name == reporter.username)
         };
-        let logins = self.reporters.logins.iter();
-        logins.fold(None, |found, reporter| {
+        let reporters = self.reporters();
+        let found = reporters.logins.iter().fold(None, |found, reporter| {
             if fits(&reporter) {
                 Some(reporter)
             } else {
                 found
             }
-        })
+        });
+        found.cloned()
     }
 
     /// The phone that a gateway, or anybody, speaks for.
@@ -179,7 +180,7 @@ impl House {
                 "send `X-Limit-U` and `X-Limit-D`: which phone it is",
             ));
         };
-        let route = self.reporters.routes.phone(user, device).ok();
+        let route = self.reporters().routes.phone(user, device).ok();
         route.filter(|route| route.agency() == agency).ok_or_else(|| {
             ApiError::new(
                 Code::Forbidden,

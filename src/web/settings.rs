@@ -1,7 +1,7 @@
 //! What the web is told at its start: address, tokens, base map, limits.
 //!
 //! Everything has a limit with a name. Settings are checked once, before the address is taken. Deliberately absent:
-//! where they come from (see `config`), and TLS, which a reverse proxy in front does.
+//! where they come from (see `config`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::WebError;
 use crate::model::id::{AgencyId, DeviceId};
+use crate::tls::Listening;
 use crate::wire::routes::Routes;
 use crate::wire::topic::DEFAULT_ROOT;
 
@@ -31,6 +32,8 @@ const RESERVED_NAME: &str = "timer";
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Certificate and key, where browsers and programs speak TLS with us and not with a proxy in front.
+    pub tls: Option<Listening>,
     /// Who may come in.
     pub tokens: Vec<Token>,
     /// The base map; may have no layers.
@@ -86,7 +89,7 @@ pub struct Reporter {
 }
 
 /// A token: who comes in with it, and what they may do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// The actor on every decision made with it.
     pub name: String,
@@ -102,6 +105,14 @@ pub struct Token {
 /// nothing to guess.
 #[derive(Clone, Copy)]
 pub struct SecretSha256([u8; 32]);
+
+impl PartialEq for SecretSha256 {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
+impl Eq for SecretSha256 {}
 
 impl SecretSha256 {
     /// A digest as it stands in the configuration.
@@ -289,6 +300,7 @@ mod tests {
     #[track_caller]
     fn check(names: &[&str], expected: Option<&str>) {
         let settings = Settings {
+            tls: None,
             address: "127.0.0.1:0".parse().unwrap(),
             tokens: names.iter().map(|name| token(name)).collect(),
             map: Map::default(),

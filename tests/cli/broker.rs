@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bailiwick::ingest::{Endpoint, Login, Role, SecretDigest, Service, Settings};
+use bailiwick::ingest::{Endpoint, Login, Proof, Role, SecretDigest, Service, Settings};
 use bailiwick::pipeline::delivery::{Delivery, Inlet};
 use bailiwick::telemetry::metrics::Metrics;
 
@@ -31,7 +31,7 @@ fn settings() -> Settings {
     let mut settings = Settings::new("127.0.0.1:0".parse().unwrap());
     settings.logins = vec![Login {
         username: "gateway".to_owned(),
-        secret: SecretDigest::of(SECRET),
+        proof: Proof::Secret(SecretDigest::of(SECRET)),
         agency: "demo".parse().unwrap(),
         role: Role::Service(Service {
             publish: true,

@@ -11,6 +11,9 @@
 )]
 
 mod acknowledgement;
+#[path = "../parts/certificates.rs"]
+mod certificates;
+mod encryption;
 mod interoperation;
 mod misuse;
 mod outgoing;

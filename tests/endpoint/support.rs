@@ -4,13 +4,15 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bailiwick::ingest::{Endpoint, Login, Publisher, Role, SecretDigest, Service, Settings};
+use bailiwick::ingest::{
+    Doorkeeper, Endpoint, Login, Proof, Publisher, Role, SecretDigest, Service, Settings,
+};
 use bailiwick::pipeline::delivery::{Delivery, Inlet, Outlet};
 use bailiwick::telemetry::metrics::Metrics;
 use bailiwick::wire::topic::TopicFilter;
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -32,7 +34,7 @@ pub(crate) const SECRET: &str = "correct horse";
 pub(crate) fn login(name: &str, role: Role) -> Login {
     Login {
         username: name.to_owned(),
-        secret: SecretDigest::of(SECRET),
+        proof: Proof::Secret(SecretDigest::of(SECRET)),
         agency: "demo".parse().unwrap(),
         role,
     }
@@ -44,6 +46,7 @@ pub(crate) struct Stage {
     pub(crate) outlet: Outlet,
     pub(crate) metrics: Metrics,
     pub(crate) publisher: Publisher,
+    pub(crate) doorkeeper: Doorkeeper,
     stop: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
 }
@@ -78,6 +81,7 @@ impl Stage {
         let endpoint = Endpoint::bind(settings, inlet, metrics.ingest()).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (address, publisher) = (endpoint.address(), endpoint.publisher());
+        let doorkeeper = endpoint.doorkeeper();
         let mut tasks = JoinSet::new();
         tasks.spawn(endpoint.run(async {
             stopped.await.unwrap_or_default();
@@ -87,6 +91,7 @@ impl Stage {
             outlet,
             metrics,
             publisher,
+            doorkeeper,
             stop: Some(stop),
             tasks,
         }
@@ -154,9 +159,9 @@ impl Stage {
 }
 
 /// A raw connection.
-pub(crate) struct Raw(pub(crate) TcpStream);
+pub(crate) struct Raw<S = TcpStream>(pub(crate) S);
 
-impl Raw {
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within("sending", self.0.write_all(bytes)).await.unwrap();
     }

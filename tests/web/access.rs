@@ -219,6 +219,7 @@ async fn over_https_the_cookie_stays_there() {
 async fn settings_that_can_not_work_are_refused() {
     let site = Site::open().await;
     let settings = Settings {
+        tls: None,
         address: site.address,
         tokens: vec![Token {
             name: String::new(),
@@ -248,6 +249,7 @@ async fn settings_that_can_not_work_are_refused() {
     let second = refused(Settings { tokens, ..settings }).await;
     assert_eq!(second, "limit request is 0; expected more");
     let third = refused(Settings {
+        tls: None,
         address: site.address,
         tokens: Vec::new(),
         map: bailiwick::web::Map::default(),

@@ -11,7 +11,10 @@
 )]
 
 mod access;
+#[path = "../parts/certificates.rs"]
+mod certificates;
 mod definitions;
+mod encryption;
 mod manners;
 mod metrics;
 mod people;

@@ -156,6 +156,8 @@ async fn what_stood_before_the_start_is_counted_and_not_timed_again() {
     };
     let metrics = parts.metrics.clone();
     let settings = Settings {
+        tls: None,
+        reporters: bailiwick::web::Reporters::default(),
         address: "127.0.0.1:0".parse().unwrap(),
         tokens: vec![Token {
             name: "reader".to_owned(),

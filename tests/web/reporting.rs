@@ -150,6 +150,7 @@ async fn anybody_on_this_computer_may_where_that_is_said() {
     assert_eq!(stored(&site).await, ["phone-3"]);
     let parts = site.parts();
     let settings = bailiwick::web::Settings {
+        tls: None,
         address: "0.0.0.0:0".parse().unwrap(),
         tokens: Vec::new(),
         map: bailiwick::web::Map::default(),

@@ -21,9 +21,10 @@ use bailiwick::pipeline::health::Health;
 use bailiwick::pipeline::{self, Pipeline};
 use bailiwick::store::{self, Batch, Entry, ONLY_PARTITION, Store, StreamItem};
 use bailiwick::telemetry::metrics::Metrics;
+use bailiwick::tls::Listening;
 use bailiwick::web::{
-    Limits, Map, MapLayer, Parts, ReplayControl, Reporters, Scope, SecretSha256, Settings, Token,
-    Web,
+    Doorkeeper, Limits, Map, MapLayer, Parts, ReplayControl, Reporters, Scope, SecretSha256,
+    Settings, Token, Web,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -63,6 +64,7 @@ pub(crate) struct Site {
     pub(crate) announcements: Announcements,
     pub(crate) health: Health,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) doorkeeper: Doorkeeper,
     parts: Option<Parts>,
     epoch: u64,
     cursor: u64,
@@ -76,6 +78,7 @@ pub(crate) struct Site {
 pub(crate) struct Wish {
     pub(crate) limits: Limits,
     pub(crate) secure_cookie: bool,
+    pub(crate) tls: Option<Listening>,
     pub(crate) replay: Option<Arc<dyn ReplayControl>>,
     /// Whether the pipeline runs.
     pub(crate) pipeline: bool,
@@ -91,6 +94,7 @@ impl Default for Wish {
                 ..Limits::default()
             },
             secure_cookie: false,
+            tls: None,
             replay: None,
             pipeline: false,
             reporters: Reporters::default(),
@@ -107,8 +111,9 @@ fn token(name: &str, secret: &str, of: &str, scope: Scope) -> Token {
     }
 }
 
-fn settings(wish: &Wish) -> Settings {
+pub(crate) fn settings(wish: &Wish) -> Settings {
     Settings {
+        tls: wish.tls.clone(),
         address: "127.0.0.1:0".parse().unwrap(),
         tokens: vec![
             token("reader", READER, "demo", Scope::Read),
@@ -186,7 +191,7 @@ impl Site {
             kept = Some(outlet);
         }
         let web = Web::bind(settings(&wish), parts.clone()).await.unwrap();
-        let address = web.address();
+        let (address, doorkeeper) = (web.address(), web.doorkeeper());
         let (stop, stopped) = oneshot::channel();
         tasks.spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
@@ -198,6 +203,7 @@ impl Site {
             announcements,
             health,
             clock,
+            doorkeeper,
             parts: Some(parts),
             epoch,
             cursor: 0,

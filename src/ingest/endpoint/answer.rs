@@ -276,7 +276,7 @@ pub(super) fn goodbye(version: Version, end: End, out: &mut BytesMut) {
         End::NotStored => 0x80,
         End::Malformed => 0x81,
         End::Violation => 0x82,
-        End::NotAllowed => 0x87,
+        End::NotAllowed | End::Revoked => 0x87,
         End::Stopping => 0x8b,
         End::KeepAlive => 0x8d,
         End::Takeover => 0x8e,

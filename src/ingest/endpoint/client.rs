@@ -64,14 +64,24 @@ impl Refused {
     }
 }
 
+/// Who is at the other end, as far as the accept loop knows.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) address: IpAddr,
+    /// Given back when the connection has ended.
+    pub(super) _admission: Admission,
+    /// The common name of the certificate that was shown and verified.
+    pub(super) subject: Option<String>,
+}
+
 /// Serves one accepted connection until it ends.
-pub(super) async fn serve<S>(stream: S, house: Arc<House>, admission: Admission, address: IpAddr)
+pub(super) async fn serve<S>(stream: S, house: Arc<House>, arrival: Arrival)
 where
     S: AsyncRead + AsyncWrite,
 {
     let (mut reading, mut writing) = tokio::io::split(stream);
     let mut buffer = BytesMut::new();
-    let greeting = greet(&mut reading, &mut buffer, &house, address).await;
+    let greeting = greet(&mut reading, &mut buffer, &house, &arrival).await;
     let entered = greeting.and_then(|(connect, identity)| enter(&connect, identity, &house));
     match entered {
         Ok(entered) => talk((reading, writing), buffer, entered).await,
@@ -88,7 +98,7 @@ where
             }
         }
     }
-    drop(admission);
+    drop(arrival);
 }
 
 /// Reads CONNECT and finds out who it is.
@@ -96,7 +106,7 @@ async fn greet<S: AsyncRead>(
     reading: &mut ReadHalf<S>,
     buffer: &mut BytesMut,
     house: &Arc<House>,
-    address: IpAddr,
+    arrival: &Arrival,
 ) -> Result<(Connect, Identity), Refused> {
     let first = first_packet(reading, buffer, house.limits.connect_bytes);
     let connect = match timeout(house.limits.handshake, first).await {
@@ -120,9 +130,9 @@ async fn greet<S: AsyncRead>(
             No::ClientId,
         ));
     }
-    match house.rules.identify(&connect) {
+    match house.rules().identify(&connect, arrival.subject.as_deref()) {
         Ok(identity) => Ok((connect, identity)),
-        Err(reason) => Err(wrong_login(&connect, reason, house, address).await),
+        Err(reason) => Err(wrong_login(&connect, reason, house, arrival.address).await),
     }
 }
 
@@ -167,15 +177,20 @@ fn enter(connect: &Connect, identity: Identity, house: &Arc<House>) -> Result<En
         },
     ));
     let nameless = connect.client_id.is_empty();
+    let login = identity.login.as_ref();
     // A name that we made up is nobody's to take over.
     let who = (!nameless).then(|| Who {
-        name: identity.name.clone(),
+        name: login.map(|login| Arc::from(login.username.as_str())),
         client_id: connect.client_id.clone(),
     });
     let presence = house
         .hub
-        .enter(&line, who)
+        .enter(&line, login, who)
         .map_err(|Stopping| Refused::with(Refusal::Stopping, connect.version, No::Unavailable))?;
+    // It may have been taken out while it was on its way in.
+    if !house.rules().still_knows(login) {
+        return Err(Refused::with(Refusal::Login, connect.version, No::Login));
+    }
     let (silence, keep_alive) = patience(connect.keep_alive, limits.idle);
     let welcome = Welcome {
         window: u16::try_from(limits.unacknowledged).unwrap_or(u16::MAX),

@@ -16,6 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use super::line::{End, Line};
 use super::outgoing::Message;
 use super::packet::Qos;
+use super::rules::Rules;
+use super::settings::Login;
 use super::subscriptions::{Subscriptions, Wanted, may_be_receipts};
 use crate::ingest::publisher::Published;
 use crate::telemetry::metrics::{Closing, Ingest, OutgoingResult};
@@ -44,6 +46,8 @@ pub(in crate::ingest) struct Hub {
 #[derive(Debug, Default)]
 struct State {
     lines: BTreeMap<u64, Arc<Line>>,
+    /// With which login each of them came; anonymous ones with none.
+    logins: BTreeMap<u64, Arc<Login>>,
     who: BTreeMap<Who, u64>,
     subscriptions: Subscriptions,
     stopping: bool,
@@ -99,6 +103,7 @@ impl Hub {
     pub(super) fn enter(
         self: &Arc<Self>,
         line: &Arc<Line>,
+        login: Option<&Arc<Login>>,
         who: Option<Who>,
     ) -> Result<Presence, Stopping> {
         let mut state = self.write();
@@ -113,6 +118,9 @@ impl Hub {
             self.metrics.takeover();
         }
         state.lines.insert(line.number, Arc::clone(line));
+        if let Some(login) = login {
+            state.logins.insert(line.number, Arc::clone(login));
+        }
         drop(state);
         self.metrics.accepted();
         Ok(Presence {
@@ -224,6 +232,17 @@ impl Hub {
         }
     }
 
+    /// Tells those to end whom these rules would not let in again; how many there were.
+    pub(super) fn turn_out(&self, rules: &Rules) -> usize {
+        let state = self.read();
+        let unknown = state
+            .logins
+            .iter()
+            .filter(|(_, login)| !rules.still_knows(Some(login)));
+        let lines = unknown.filter_map(|(number, _)| state.lines.get(number));
+        lines.map(|line| line.end(End::Revoked)).count()
+    }
+
     /// Tells all connections to end, and lets nobody in any more.
     pub(super) fn stop(&self) {
         let mut state = self.write();
@@ -251,6 +270,7 @@ impl Drop for Presence {
         let mut state = self.hub.write();
         let number = self.line.number;
         state.lines.remove(&number);
+        state.logins.remove(&number);
         // A newer connection may stand there by now.
         if let Some(who) = &self.who
             && state.who.get(who) == Some(&number)

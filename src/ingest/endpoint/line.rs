@@ -41,6 +41,8 @@ pub(super) enum End {
     /// A subscription identifier.
     Identifier,
     NotAllowed,
+    /// Its login went or changed.
+    Revoked,
     NotStored,
     /// Does not acknowledge what was sent to it.
     Slow,
@@ -61,6 +63,7 @@ impl End {
             Self::TooLarge => Closing::TooLarge,
             Self::Violation | Self::Qos | Self::Alias | Self::Identifier => Closing::Violation,
             Self::NotAllowed => Closing::NotAllowed,
+            Self::Revoked => Closing::Revoked,
             Self::NotStored => Closing::NotStored,
             Self::Slow | Self::Stuck => Closing::Slow,
             Self::Stopping => Closing::Stopping,

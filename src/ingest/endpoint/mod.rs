@@ -2,7 +2,7 @@
 //!
 //! Takes MQTT 3.1.1 and 5 on one port. Reports go to the pipeline and are acknowledged when they are durable; receipts,
 //! commands and alerts go to those who have subscribed and may read them. Every connection is a task of its own with
-//! limits of its own. Read `client.rs` first, then `reader.rs` and `writer.rs`. Deliberately absent, because nothing here
+//! limits of its own, under TLS where it has a certificate. Read `client.rs` first, then `reader.rs` and `writer.rs`. Deliberately absent, because nothing here
 //! needs them: sessions kept over a disconnect, retained messages, wills, quality of service 2, topic aliases, shared
 //! subscriptions, and forwarding of reports to subscribers.
 
@@ -24,22 +24,24 @@ mod writer;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
 use self::addresses::Addresses;
+use self::client::Arrival;
 use self::hub::Hub;
 use self::rules::Rules;
-pub use self::settings::{Limits, Login, Pace, Role, SecretDigest, Service, Settings};
+pub use self::settings::{Limits, Login, Pace, Proof, Role, SecretDigest, Service, Settings};
 use super::{IngestError, Publisher};
 use crate::pipeline::delivery::Inlet;
-use crate::telemetry::metrics::Ingest;
+use crate::telemetry::metrics::{Ingest, Refusal};
+use crate::tls::{self, Listening, Renewable, TlsError};
 
 /// Connections that may wait to be accepted: a fleet comes back at once when the network does.
 const BACKLOG: u32 = 4_096;
@@ -51,12 +53,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often gauges are taken.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
+/// What is looked at when somebody connects, and can change meanwhile.
+#[derive(Debug)]
+struct Entrance {
+    tls: Option<Renewable>,
+    rules: RwLock<Arc<Rules>>,
+    hub: Arc<Hub>,
+}
+
 /// What every connection needs.
 #[derive(Debug)]
 struct House {
     root: String,
     limits: Limits,
-    rules: Rules,
+    entrance: Arc<Entrance>,
     addresses: Arc<Addresses>,
     hub: Arc<Hub>,
     inlet: Inlet,
@@ -64,21 +74,64 @@ struct House {
 }
 
 impl House {
-    fn new(settings: Settings, inlet: Inlet, metrics: Arc<Ingest>) -> Self {
-        Self {
-            rules: Rules::new(&settings),
+    fn new(settings: Settings, inlet: Inlet, metrics: Arc<Ingest>) -> Result<Self, TlsError> {
+        let hub = Arc::new(Hub::new(
+            &settings.root,
+            settings.limits.accept,
+            settings.limits.subscriptions,
+            Arc::clone(&metrics),
+        ));
+        Ok(Self {
+            entrance: Arc::new(Entrance {
+                tls: settings.tls.as_ref().map(Renewable::new).transpose()?,
+                rules: RwLock::new(Arc::new(Rules::new(&settings, None))),
+                hub: Arc::clone(&hub),
+            }),
             addresses: Arc::new(Addresses::new(&settings.limits)),
-            hub: Arc::new(Hub::new(
-                &settings.root,
-                settings.limits.accept,
-                settings.limits.subscriptions,
-                Arc::clone(&metrics),
-            )),
+            hub,
             root: settings.root,
             limits: settings.limits,
             inlet,
             metrics,
+        })
+    }
+
+    /// Who may connect now.
+    fn rules(&self) -> Arc<Rules> {
+        self.entrance.rules()
+    }
+}
+
+impl Entrance {
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Changes who may connect while the endpoint runs. Holds nothing that the service waits for when it stops.
+#[derive(Debug, Clone)]
+pub struct Doorkeeper(Arc<Entrance>);
+
+impl Doorkeeper {
+    /// Puts the logins of these settings in force, and reads certificate and key again. Whose login went or changed is sent
+    /// away at once. Gives how many were. Address, root and limits stay as they were at the start.
+    ///
+    /// # Errors
+    /// When the settings can't be run; then nothing has changed.
+    pub fn renew(&self, settings: &Settings) -> Result<usize, IngestError> {
+        settings.check()?;
+        let tls = settings.tls.as_ref().map(Listening::read).transpose()?;
+        if tls.is_some() != self.0.tls.is_some() {
+            return Err(IngestError::NeedsRestart);
         }
+        let rules = Arc::new(Rules::new(settings, Some(&self.0.rules())));
+        if let (Some(tls), Some(renewable)) = (tls, &self.0.tls) {
+            renewable.renew(tls);
+        }
+        // In this order: who enters after the look at those who are there finds the new rules.
+        let in_force = Arc::clone(&rules);
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = in_force;
+        Ok(self.0.hub.turn_out(&rules))
     }
 }
 
@@ -113,13 +166,18 @@ impl Endpoint {
         Ok(Self {
             address: listener.local_addr().map_err(failed)?,
             listener,
-            house: Arc::new(House::new(settings, inlet, metrics)),
+            house: Arc::new(House::new(settings, inlet, metrics)?),
         })
     }
 
     /// Where it listens; with the port that was found where 0 was given.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The way to change who may connect.
+    pub fn doorkeeper(&self) -> Doorkeeper {
+        Doorkeeper(Arc::clone(&self.house.entrance))
     }
 
     /// The way to publish alerts and commands to those who have subscribed.
@@ -160,10 +218,29 @@ impl Endpoint {
             Ok(admission) => admission,
             Err(refusal) => return self.house.metrics.refused(refusal),
         };
+        // Acknowledgements are small and must not wait for more to send; without it they are late, not wrong.
+        stream.set_nodelay(true).unwrap_or_default();
         let house = Arc::clone(&self.house);
+        let mut arrival = Arrival {
+            address,
+            _admission: admission,
+            subject: None,
+        };
+        let tls = house.entrance.tls.as_ref().map(Renewable::current);
         clients.spawn(async move {
-            let stream = plain(stream);
-            client::serve(stream, house, admission, address).await;
+            let Some(tls) = tls else {
+                return client::serve(stream, house, arrival).await;
+            };
+            let handshake = TlsAcceptor::from(tls).accept(stream);
+            match timeout(house.limits.handshake, handshake).await {
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates();
+                    arrival.subject = shown.and_then(|shown| tls::subject(shown.first()?));
+                    client::serve(stream, house, arrival).await;
+                }
+                Ok(Err(_not_tls)) => house.metrics.refused(Refusal::Tls),
+                Err(_too_late) => house.metrics.refused(Refusal::Slow),
+            }
         });
     }
 
@@ -180,13 +257,6 @@ impl Endpoint {
         }
         info!("the MQTT endpoint has stopped");
     }
-}
-
-/// The stream of an unencrypted connection. This is the place where a TLS listener wraps it instead.
-fn plain(stream: TcpStream) -> impl AsyncRead + AsyncWrite + Send {
-    // Acknowledgements are small and must not wait for more to send; without it they are late, not wrong.
-    stream.set_nodelay(true).unwrap_or_default();
-    stream
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

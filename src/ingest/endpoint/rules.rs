@@ -1,6 +1,6 @@
 //! Who may say what, and who may read what.
 //!
-//! A login becomes an [`Identity`]; topics and filters are checked against it. The rules are exact: a device publishes on
+//! A login, proved by a password or by a certificate, becomes an [`Identity`]; topics and filters are checked against it. The rules are exact: a device publishes on
 //! its own report topic and reads its own receipts and commands, an officer and a desk read their alerts, a service has
 //! what it was given, and an anonymous client moves within one agency. What is not allowed here is refused. Deliberately
 //! absent: sockets, counting, and delays (see [`super::addresses`]).
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::answer::Verdict;
 use super::pace::Bucket;
 use super::packet::Connect;
-use super::settings::{Login, Pace, Role, SecretDigest, Settings};
+use super::settings::{Login, Pace, Proof, Role, SecretDigest, Settings};
 use crate::model::id::AgencyId;
 use crate::telemetry::metrics::{LoginRefusal, PublishRefusal};
 use crate::wire::routes::{Phone, Route, Routes};
@@ -26,13 +26,15 @@ pub(super) struct Rules {
     routes: Arc<Routes>,
     anonymous: Option<AgencyId>,
     logins: BTreeMap<String, Known>,
+    /// Whom a certificate's subject stands for.
+    subjects: BTreeMap<String, String>,
     gateway_pace: Pace,
 }
 
 /// A login, and how much it has reported of late.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
-    login: Login,
+    login: Arc<Login>,
     /// One for all its connections, and kept between them: neither many nor new ones make a device faster.
     bucket: Arc<Mutex<Bucket>>,
 }
@@ -40,8 +42,8 @@ struct Known {
 /// Who is connected, and what that allows.
 #[derive(Debug)]
 pub(super) struct Identity {
-    /// The login's name; none for an anonymous client.
-    pub(super) name: Option<Arc<str>>,
+    /// The login as it was; none for an anonymous client.
+    pub(super) login: Option<Arc<Login>>,
     /// How fast it may report.
     pub(super) bucket: Arc<Mutex<Bucket>>,
     routes: Arc<Routes>,
@@ -58,7 +60,18 @@ enum Says {
 }
 
 impl Rules {
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// Who may connect by these settings. A login that stood before as it stands now has reported as much as it had.
+    pub(super) fn new(settings: &Settings, before: Option<&Self>) -> Self {
+        let known = |login: &Login| {
+            let same = before
+                .and_then(|before| before.logins.get(&login.username))
+                .filter(|known| *known.login == *login);
+            same.cloned().unwrap_or_else(|| Known {
+                login: Arc::new(login.clone()),
+                bucket: full(settings.limits.device_pace),
+            })
+        };
+        let subject = |login: &Login| Some((login.subject()?.to_owned(), login.username.clone()));
         Self {
             root: settings.root.clone(),
             routes: Arc::new(routes(settings)),
@@ -66,35 +79,61 @@ impl Rules {
             logins: settings
                 .logins
                 .iter()
-                .map(|login| {
-                    let known = Known {
-                        login: login.clone(),
-                        bucket: full(settings.limits.device_pace),
-                    };
-                    (login.username.clone(), known)
-                })
+                .map(|login| (login.username.clone(), known(login)))
                 .collect(),
+            subjects: settings.logins.iter().filter_map(subject).collect(),
             gateway_pace: settings.limits.gateway_pace,
         }
     }
 
-    /// Who somebody is by what he says in CONNECT.
-    pub(super) fn identify(&self, connect: &Connect) -> Result<Identity, LoginRefusal> {
+    /// Who somebody is by what he says in CONNECT and by the subject of the certificate that he has shown. A password, where
+    /// there is one, goes before the certificate.
+    pub(super) fn identify(
+        &self,
+        connect: &Connect,
+        subject: Option<&str>,
+    ) -> Result<Identity, LoginRefusal> {
         if connect.method {
             return Err(LoginRefusal::Missing);
         }
-        let Some((name, password)) = &connect.login else {
+        let named = connect.login.as_ref();
+        let without_password = named.is_none_or(|(_, password)| password.is_empty());
+        if let Some(subject) = subject.filter(|_| without_password) {
+            let name = named.map(|(name, _)| name.as_str());
+            return self.certified(subject, name).ok_or(LoginRefusal::Wrong);
+        }
+        let Some((name, password)) = named else {
             let agency = self.anonymous.as_ref().ok_or(LoginRefusal::Missing)?;
             return Ok(self.anonymous_in(agency));
         };
         let given = SecretDigest::of(password);
         let known = self.logins.get(name);
         // An unknown name costs the same comparison as a known one, so that the time does not tell them apart.
-        let secret = known.map_or(SecretDigest::new([0; 32]), |known| known.login.secret);
+        let secret = known.and_then(|known| match known.login.proof {
+            Proof::Secret(secret) => Some(secret),
+            Proof::Certificate(_) => None,
+        });
+        let secret = secret.unwrap_or(SecretDigest::new([0; 32]));
         match (given.is(&secret), known) {
             (true, Some(known)) => Ok(self.identity(known)),
             (true, None) | (false, _) => Err(LoginRefusal::Wrong),
         }
+    }
+
+    /// Who has shown a certificate with this subject; a name, where one is given, must be theirs.
+    fn certified(&self, subject: &str, name: Option<&str>) -> Option<Identity> {
+        let login = self.subjects.get(subject)?;
+        let known = self.logins.get(login)?;
+        name.is_none_or(|name| name.is_empty() || name == login)
+            .then(|| self.identity(known))
+    }
+
+    /// Whether somebody who was let in would be let in again, to the same.
+    pub(super) fn still_knows(&self, login: Option<&Arc<Login>>) -> bool {
+        login.is_none_or(|login| {
+            let now = self.logins.get(&login.username);
+            now.is_some_and(|known| *known.login == **login)
+        })
     }
 
     fn identity(&self, Known { login, bucket }: &Known) -> Identity {
@@ -145,7 +184,7 @@ impl Rules {
             }
         };
         Identity {
-            name: Some(Arc::from(login.username.as_str())),
+            login: Some(Arc::clone(login)),
             bucket: match &login.role {
                 Role::Device(_) | Role::Officer(_) | Role::Desk => Arc::clone(bucket),
                 Role::Service(_) => full(self.gateway_pace),
@@ -159,7 +198,7 @@ impl Rules {
     fn anonymous_in(&self, agency: &AgencyId) -> Identity {
         let all = TopicFilter::parse(&format!("{}/{agency}/#", self.root));
         Identity {
-            name: None,
+            login: None,
             bucket: full(self.gateway_pace),
             routes: Arc::clone(&self.routes),
             says: Says::Agency(agency.clone()),
@@ -256,7 +295,7 @@ mod tests {
     fn login(name: &str, role: Role) -> Login {
         Login {
             username: name.to_owned(),
-            secret: SecretDigest::of(&format!("secret of {name}")),
+            proof: Proof::Secret(SecretDigest::of(&format!("secret of {name}"))),
             agency: "demo".parse().unwrap(),
             role,
         }
@@ -281,7 +320,7 @@ mod tests {
             login("observer", Role::Service(observer)),
             login("gateway", Role::Service(gateway)),
         ];
-        Rules::new(&settings)
+        Rules::new(&settings, None)
     }
 
     fn connect(login: Option<(&str, &str)>) -> Connect {
@@ -302,7 +341,7 @@ mod tests {
         let login = login
             .as_ref()
             .map(|(name, secret)| (*name, secret.as_str()));
-        rules(true).identify(&connect(login)).unwrap()
+        rules(true).identify(&connect(login), None).unwrap()
     }
 
     #[test]
@@ -323,15 +362,69 @@ mod tests {
             (None, false, Some(LoginRefusal::Missing)),
             (None, true, None),
         ] {
-            let result = rules(anonymous).identify(&connect(login));
+            let result = rules(anonymous).identify(&connect(login), None);
             assert_eq!(result.err(), expected, "{login:?}");
         }
         let mut method = connect(None);
         method.method = true;
         assert_eq!(
-            rules(true).identify(&method).err(),
+            rules(true).identify(&method, None).err(),
             Some(LoginRefusal::Missing)
         );
+    }
+
+    #[test]
+    fn a_certificate_lets_in_whom_it_stands_for() {
+        let mut settings = Settings::new("127.0.0.1:0".parse().unwrap());
+        let mut tag = login("tag-7", Role::Device("tag-7".parse().unwrap()));
+        tag.proof = Proof::Certificate("serial-7".to_owned());
+        settings.logins = vec![tag, login("desk", Role::Desk)];
+        let rules = Rules::new(&settings, None);
+        for (login, subject, expected) in [
+            (None, "serial-7", Ok("tag-7")),
+            (Some(("tag-7", "")), "serial-7", Ok("tag-7")),
+            (Some(("desk", "")), "serial-7", Err(LoginRefusal::Wrong)),
+            (Some(("tag-7", "\0")), "serial-7", Err(LoginRefusal::Wrong)),
+            (None, "serial-8", Err(LoginRefusal::Wrong)),
+            (Some(("desk", "secret of desk")), "serial-8", Ok("desk")),
+        ] {
+            let found = rules.identify(&connect(login), Some(subject));
+            let found = found.map(|identity| identity.login.unwrap().username.clone());
+            assert_eq!(
+                found.as_deref().map_err(|refusal| *refusal),
+                expected,
+                "{login:?}, {subject}"
+            );
+        }
+        let by_name = rules.identify(&connect(Some(("tag-7", "serial-7"))), None);
+        assert_eq!(by_name.err(), Some(LoginRefusal::Wrong));
+    }
+
+    #[test]
+    fn a_login_that_changed_or_went_is_known_no_more() {
+        let mut settings = Settings::new("127.0.0.1:0".parse().unwrap());
+        settings.logins = vec![
+            login("stays", Role::Desk),
+            login("goes", Role::Desk),
+            login("changes", Role::Desk),
+        ];
+        let before = Rules::new(&settings, None);
+        settings.logins.remove(1);
+        settings.logins.last_mut().unwrap().proof = Proof::Secret(SecretDigest::of("another"));
+        let after = Rules::new(&settings, Some(&before));
+        for (name, known) in [("stays", true), ("goes", false), ("changes", false)] {
+            let secret = format!("secret of {name}");
+            let identity = before
+                .identify(&connect(Some((name, &secret))), None)
+                .unwrap();
+            assert_eq!(after.still_knows(identity.login.as_ref()), known, "{name}");
+            let again = after.identify(&connect(Some((name, &secret))), None);
+            assert_eq!(again.is_ok(), known, "{name}");
+            // Coming again makes nobody faster.
+            let same = again.is_ok_and(|again| Arc::ptr_eq(&again.bucket, &identity.bucket));
+            assert_eq!(same, known, "{name}");
+        }
+        assert!(after.still_knows(None));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::ingest::IngestError;
 use crate::model::id::{AgencyId, DeviceId, OfficerId};
+use crate::tls::Listening;
 use crate::wire::report::PAYLOAD_BYTES_MAX;
 use crate::wire::routes::Routes;
 use crate::wire::topic::{DEFAULT_ROOT, TopicFilter, check_root};
@@ -22,6 +23,8 @@ use crate::wire::topic::{DEFAULT_ROOT, TopicFilter, check_root};
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Certificate and key, where clients speak TLS; all of them do then.
+    pub tls: Option<Listening>,
     /// First levels of all topics.
     pub root: String,
     /// Where phones and Traccar servers publish, and which phones are known.
@@ -36,16 +39,25 @@ pub struct Settings {
 }
 
 /// Somebody who may connect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// The name.
     pub username: String,
-    /// Digest of the password.
-    pub secret: SecretDigest,
+    /// How it shows who it is.
+    pub proof: Proof,
     /// The agency to which everything that it says and reads belongs.
     pub agency: AgencyId,
     /// What it may do there.
     pub role: Role,
+}
+
+/// How a login is proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// By a password with this digest.
+    Secret(SecretDigest),
+    /// By a certificate of [`Listening::client_roots`] whose subject has this common name.
+    Certificate(String),
 }
 
 /// What a login may do.
@@ -74,6 +86,14 @@ pub struct Service {
 /// nothing to guess.
 #[derive(Clone, Copy)]
 pub struct SecretDigest([u8; 32]);
+
+impl PartialEq for SecretDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
+impl Eq for SecretDigest {}
 
 impl SecretDigest {
     /// A digest as it stands in the configuration.
@@ -198,6 +218,7 @@ impl Settings {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            tls: None,
             root: DEFAULT_ROOT.to_owned(),
             routes: Routes::new(DEFAULT_ROOT),
             anonymous: None,
@@ -220,12 +241,21 @@ impl Settings {
         if self.anonymous.is_none() && self.logins.is_empty() {
             return Err(IngestError::NobodyMayConnect);
         }
-        let mut names = BTreeSet::new();
+        let certificates = self
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_roots.is_some());
+        let (mut names, mut subjects) = (BTreeSet::new(), BTreeSet::new());
         for (login, number) in self.logins.iter().zip(1..) {
+            let subject = login.subject();
             let problem = if login.username.is_empty() {
                 "its username is empty"
             } else if !names.insert(&login.username) {
                 "its username stands twice; each needs one of its own"
+            } else if subject.is_some() && !certificates {
+                "it is proved by a certificate, and the endpoint asks for none; name the roots of clients' certificates"
+            } else if subject.is_some_and(|subject| !subjects.insert(subject)) {
+                "its certificate's subject stands twice; each needs one of its own"
             } else if !self.stays_at_home(login) {
                 "it may subscribe beyond its agency; expected filters such as em/AGENCY/desk/alert"
             } else {
@@ -243,6 +273,16 @@ impl Settings {
         };
         TopicFilter::parse(&format!("{}/{}/#", self.root, login.agency))
             .is_ok_and(|home| service.subscribe.iter().all(|filter| home.covers(filter)))
+    }
+}
+
+impl Login {
+    /// The common name of its certificate's subject, where it is proved by one.
+    pub(super) fn subject(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Certificate(subject) => Some(subject),
+            Proof::Secret(_) => None,
+        }
     }
 }
 
@@ -272,6 +312,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::Identity;
 
     fn settings(address: &str) -> Settings {
         Settings::new(address.parse().unwrap())
@@ -280,7 +321,7 @@ mod tests {
     fn login(role: Role) -> Login {
         Login {
             username: "name".to_owned(),
-            secret: SecretDigest::of("secret"),
+            proof: Proof::Secret(SecretDigest::of("secret")),
             agency: "demo".parse().unwrap(),
             role,
         }
@@ -334,6 +375,27 @@ mod tests {
         check(
             &settings,
             "login 1: it may subscribe beyond its agency; expected filters such as em/AGENCY/desk/alert",
+        );
+        let mut other = login(Role::Desk);
+        other.proof = Proof::Certificate("desk-1".to_owned());
+        settings.logins = vec![other.clone()];
+        check(
+            &settings,
+            "login 1: it is proved by a certificate, and the endpoint asks for none; name the roots of clients' certificates",
+        );
+        settings.tls = Some(Listening {
+            identity: Identity {
+                certificate: "certificate.pem".into(),
+                key: "key.pem".into(),
+            },
+            client_roots: Some("roots.pem".into()),
+        });
+        let mut twin = other.clone();
+        twin.username = "other".to_owned();
+        settings.logins = vec![other, twin];
+        check(
+            &settings,
+            "login 2: its certificate's subject stands twice; each needs one of its own",
         );
         settings.logins = vec![login(Role::Desk)];
         assert!(settings.check().is_ok());

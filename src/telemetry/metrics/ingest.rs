@@ -18,6 +18,8 @@ label_values! {
         AddressFull = "address_full",
         /// No complete CONNECT within the time for it.
         Slow = "slow",
+        /// TLS could not be agreed on: no TLS, or a certificate that does not lead to our roots.
+        Tls = "tls",
         /// Hung up before CONNECT was complete.
         Gone = "gone",
         /// Not MQTT, or a broken CONNECT.
@@ -64,6 +66,8 @@ label_values! {
         Violation = "violation",
         /// A publish that this login may not make, in a version that has no other answer.
         NotAllowed = "not_allowed",
+        /// Its login went or changed.
+        Revoked = "revoked",
         /// A message that was not stored; the device sends it again.
         NotStored = "not_stored",
         /// Takes what is sent to it too slowly.

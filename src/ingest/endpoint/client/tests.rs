@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 
 use super::*;
 use crate::ingest::Published;
-use crate::ingest::endpoint::settings::{Limits, Login, Role, SecretDigest, Settings};
+use crate::ingest::endpoint::settings::{Limits, Login, Proof, Role, SecretDigest, Settings};
 use crate::pipeline::delivery::{Delivery, Inlet, Outlet};
 use crate::telemetry::metrics::Metrics;
 use crate::wire::topic::Topic;
@@ -31,7 +31,7 @@ impl Stage {
         settings.logins = ["tag-7", "tag-8"]
             .map(|name| Login {
                 username: name.to_owned(),
-                secret: SecretDigest::of("secret"),
+                proof: Proof::Secret(SecretDigest::of("secret")),
                 agency: "demo".parse().unwrap(),
                 role: Role::Device(name.parse().unwrap()),
             })
@@ -40,7 +40,7 @@ impl Stage {
         let (inlet, outlet) = Inlet::new();
         let metrics = Metrics::new();
         Self {
-            house: Arc::new(House::new(settings, inlet, metrics.ingest())),
+            house: Arc::new(House::new(settings, inlet, metrics.ingest()).unwrap()),
             outlet,
             metrics,
         }
@@ -51,7 +51,12 @@ impl Stage {
         let (ours, theirs) = duplex(PIPE);
         let address = "192.0.2.1".parse().unwrap();
         let admission = self.house.addresses.admit(address).unwrap();
-        let serving = serve(theirs, Arc::clone(&self.house), admission, address);
+        let arrival = Arrival {
+            address,
+            _admission: admission,
+            subject: None,
+        };
+        let serving = serve(theirs, Arc::clone(&self.house), arrival);
         Peer {
             stream: ours,
             serving: tokio::task::spawn_local(serving),
@@ -562,7 +567,7 @@ fn a_panic_leaves_nothing_behind() {
                 name: None,
                 client_id: "x".to_owned(),
             };
-            let presence = house.hub.enter(&line, Some(who)).unwrap();
+            let presence = house.hub.enter(&line, None, Some(who)).unwrap();
             panic!("our mistake with {presence:?}");
         });
         assert!(task.await.unwrap_err().is_panic());
