@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::serve;
 use crate::app::Doorkeepers;
-use crate::config::{Environment, Settings};
+use crate::config::{ConfigError, Environment, Settings};
 use crate::telemetry::metrics::service::{Renewed, Service};
 
 /// How often the file is looked at: a device that was taken out is gone in a quarter of a minute.
@@ -79,9 +79,25 @@ impl Renewal {
     }
 
     fn renew(&self, doors: &Doorkeepers) -> anyhow::Result<usize> {
-        let settings = Settings::read(&self.file, &Environment::of_process())?;
+        let settings = Settings::read(&self.file, &Environment::of_process()).map_err(discreet)?;
         let reporters = serve::reporters(&settings);
         doors.renew(&settings.endpoint, &serve::page(settings.web, reporters)?)
+    }
+}
+
+/// What is wrong with the file, for the log: names of logins are names of devices and people, and stay out of it.
+fn discreet(error: ConfigError) -> anyhow::Error {
+    match error {
+        ConfigError::Problems(problems) => {
+            let line = problems.iter().find_map(|problem| problem.line);
+            let line = line.map(|line| format!(", the first in line {line}"));
+            anyhow::anyhow!(
+                "problems: {}{}; `bailiwick config check` lists them",
+                problems.len(),
+                line.unwrap_or_default()
+            )
+        }
+        error @ ConfigError::Unreadable(_) => error.into(),
     }
 }
 

@@ -42,7 +42,19 @@ impl Client {
         Self::with(address, Connect::new(name)).await
     }
 
-    async fn with(address: SocketAddr, mut connect: Connect) -> Self {
+    /// Connects as somebody.
+    pub(crate) async fn with(address: SocketAddr, connect: Connect) -> Self {
+        let (client, code) = Self::answered(address, connect).await;
+        assert_eq!(code, ConnectReturnCode::Success);
+        client
+    }
+
+    /// Whether somebody is refused.
+    pub(crate) async fn refused(address: SocketAddr, connect: Connect) -> bool {
+        Self::answered(address, connect).await.1 != ConnectReturnCode::Success
+    }
+
+    async fn answered(address: SocketAddr, mut connect: Connect) -> (Self, ConnectReturnCode) {
         let stream = within("connecting", TcpStream::connect(address)).await;
         let stream = stream.expect("a connection");
         stream.set_nodelay(true).expect("it can be set");
@@ -56,10 +68,10 @@ impl Client {
         connect.write(&mut bytes).expect("a packet");
         client.send(&bytes).await.expect("the endpoint is there");
         let answer = client.packet().await.expect("an answer");
-        let accepted =
-            matches!(&answer, Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success);
-        assert!(accepted, "{answer:?}");
-        client
+        let Packet::ConnAck(answer) = answer else {
+            panic!("{answer:?}");
+        };
+        (client, answer.code)
     }
 
     /// Publishes and waits until it is acknowledged, which means: until it is committed.

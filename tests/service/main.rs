@@ -12,6 +12,7 @@
 mod browser;
 mod client;
 mod demo;
+mod discretion;
 mod disk;
 mod full_disk;
 mod kill;
@@ -20,6 +21,7 @@ mod page;
 mod phone;
 mod process;
 mod program;
+mod renewal;
 mod stories;
 #[path = "../golden/story.rs"]
 mod story;

@@ -204,6 +204,16 @@ impl Service {
         get(self.page, TOKEN, path).await
     }
 
+    /// What is counted.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = ureq::http::Request::builder()
+            .uri(format!("http://{}/metrics", self.page))
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .body(String::new())
+            .expect("a request");
+        run(request).await.1
+    }
+
     /// The number of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it runs")
@@ -223,21 +233,48 @@ pub(crate) async fn call(
     token: &str,
     (method, path): (&str, &str),
 ) -> (u16, serde_json::Value) {
+    ask(page, token, (method, path), "").await
+}
+
+/// What a POST of JSON answers.
+pub(crate) async fn post(
+    page: SocketAddr,
+    token: &str,
+    path: &str,
+    body: &str,
+) -> (u16, serde_json::Value) {
+    ask(page, token, ("POST", path), body).await
+}
+
+async fn ask(
+    page: SocketAddr,
+    token: &str,
+    (method, path): (&str, &str),
+    body: &str,
+) -> (u16, serde_json::Value) {
     let request = ureq::http::Request::builder()
         .method(method)
         .uri(format!("http://{page}{path}"))
         .header("authorization", format!("Bearer {token}"))
-        .header("if-match", "\"0\"")
-        .body(())
+        .header("content-type", "application/json")
+        .header("if-match", "\"1\"")
+        .body(body.to_owned())
         .expect("a request");
+    let (status, text) = run(request).await;
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Sends a request and reads the answer to its end.
+async fn run(request: ureq::http::Request<String>) -> (u16, String) {
     let asked = tokio::task::spawn_blocking(move || {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .allow_non_standard_methods(true)
             .build()
             .into();
         let answer = agent.run(request);
         let mut answer = answer.unwrap_or_else(|error| panic!("no answer: {error}"));
-        let body = answer.body_mut().read_json().unwrap_or_default();
+        let body = answer.body_mut().read_to_string().unwrap_or_default();
         (answer.status().as_u16(), body)
     });
     within("an answer", asked).await.expect("no panic")

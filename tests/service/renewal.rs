@@ -1,0 +1,81 @@
+//! What is changed while the service runs: a login that is taken out is gone at once, a token as well, and a mistake changes
+//! nothing.
+
+use std::fs;
+use std::path::Path;
+
+use tokio::process::Command;
+
+use crate::client::Client;
+use crate::process::{Service, Starting, TOKEN, call, configure, within};
+
+const ZONES: &str = r#"{"type":"FeatureCollection","features":[]}"#;
+
+const ROSTER: &str = "[[wearer]]\nid = \"W-1\"\n[[activation]]\ndevice = \"tag-1\"\nwearer = \"W-1\"\nfrom = \"2020-01-01T00:00:00Z\"\n";
+
+fn change(folder: &Path, from: &str, to: &str) {
+    let file = folder.join("bailiwick.toml");
+    let text = fs::read_to_string(&file).expect("the configuration");
+    assert!(text.contains(from), "{from:?} is not in {text}");
+    fs::write(&file, text.replace(from, to)).expect("a file");
+}
+
+/// Tells the service to read its configuration again.
+async fn hang_up(service: &Service) {
+    let mut told = Command::new("kill");
+    told.arg("-HUP").arg(service.id().to_string());
+    assert!(told.status().await.expect("kill runs").success());
+}
+
+/// Waits until so many changes came to this.
+async fn renewals(service: &Service, result: &str, count: u32) {
+    let line = format!("bailiwick_service_renewals_total{{result=\"{result}\"}} {count}");
+    let seen = async { while !service.metrics().await.lines().any(|found| found == line) {} };
+    within(&line, seen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_and_tokens_change_while_it_runs() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    configure(folder.path(), ZONES, ROSTER);
+    let service = Starting::new(folder.path()).ready().await;
+    let mut device = Client::open(service.mqtt, "tag-1").await;
+    let report = r#"{"boot":"b1","seq":1,"at":"2026-11-21T19:00:00Z"}"#;
+    device.publish("em/demo/tag-1/report", report).await;
+
+    // A mistake is said and changes nothing.
+    change(folder.path(), "role = \"service\"", "role = \"servant\"");
+    hang_up(&service).await;
+    renewals(&service, "refused", 1).await;
+    device.publish("em/demo/tag-1/report", report).await;
+    change(folder.path(), "role = \"servant\"", "role = \"service\"");
+
+    // Nobody tells it of this one: it looks for itself, and the device is gone.
+    change(
+        folder.path(),
+        "username = \"gateway\"",
+        "username = \"other\"",
+    );
+    let gone = within("the end of the connection", device.acknowledgement()).await;
+    assert_eq!(gone, None);
+    let (status, _) = call(service.page, TOKEN, ("GET", "/api/v1/alerts")).await;
+    assert_eq!(status, 200, "the token is as it was");
+
+    // A token that is taken out opens nothing any more.
+    change(
+        folder.path(),
+        "[[token]]\nname = \"tester\"",
+        "[[token]]\nname = \"nobody\"",
+    );
+    change(folder.path(), "scope = \"admin\"", "scope = \"read\"");
+    hang_up(&service).await;
+    let refused = async {
+        while call(service.page, TOKEN, ("PUT", "/api/v1/zones/x"))
+            .await
+            .0
+            != 403
+        {}
+    };
+    within("a smaller scope", refused).await;
+    service.stop().await;
+}
