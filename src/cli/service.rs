@@ -1,18 +1,24 @@
 //! A running service, spoken to over HTTP.
 //!
-//! One request, one answer; what the service refuses is told as it says it. Deliberately absent: TLS (a service is
-//! reached on its own computer or through a tunnel), and retries, because the caller sees what happened.
+//! One request, one answer; what the service refuses is told as it says it. Deliberately absent: retries, because the caller
+//! sees what happened.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
 use serde::Deserialize;
-use ureq::Agent;
+use tokio::runtime;
 
 use crate::cli::output::remark;
 use crate::config::reading;
+use crate::tls;
 
 /// Longest time until what was sent is in force; a country's zones take seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -26,6 +32,9 @@ pub(super) struct Service {
     /// File that holds a token of scope admin; everything concerns the token's agency
     #[arg(long, value_name = "FILE")]
     token_file: PathBuf,
+    /// PEM file of whom to trust where the service speaks TLS; without it, whom the operating system trusts
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 /// What the service says when it refuses (RFC 9457).
@@ -52,9 +61,10 @@ impl Service {
     /// Puts something in the place of what was there; returns when it is in force.
     pub(super) fn put(&self, what: &str, content_type: &str, text: String) -> anyhow::Result<()> {
         let server = self.server.trim_end_matches('/');
-        if !server.starts_with("http://") {
+        if !(server.starts_with("https://") || is_on_this_computer(server)) {
             bail!(
-                "--server {server}: expected http://HOST:PORT; this command speaks no TLS, so ask on the service's own computer"
+                "--server {server}: expected https://HOST[:PORT], or http://127.0.0.1:PORT on the service's own computer; a token \
+                 goes over nothing else"
             );
         }
         let token = reading::some_text(&self.token_file)?;
@@ -65,23 +75,27 @@ impl Service {
                 self.token_file.display()
             );
         }
-        let config = Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            // The environment names proxies for the web at large.
-            .proxy(None)
-            .build();
-        let mut answer = Agent::from(config)
+        let request = self
+            .client()?
             .put(format!("{server}/api/v1/{what}"))
-            .header("authorization", format!("Bearer {token}"))
-            .content_type(content_type)
-            .send(text)
+            .bearer_auth(token)
+            .header(CONTENT_TYPE, content_type)
+            .body(text);
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("failed to start the runtime")?;
+        let (status, body) = runtime
+            .block_on(async {
+                let answer = request.send().await?;
+                let status = answer.status();
+                Ok::<_, reqwest::Error>((status, answer.text().await.unwrap_or_default()))
+            })
+            .map_err(reqwest::Error::without_url)
             .with_context(|| format!("{server} can't be reached"))?;
-        let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
-        let body = answer.body_mut().read_to_string().unwrap_or_default();
         let problem: Problem = serde_json::from_str(&body).unwrap_or_default();
         for fault in &problem.errors {
             remark(&fault.text());
@@ -96,6 +110,35 @@ impl Service {
         };
         bail!("{server} refused the {what} ({status}): {said}");
     }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        // Nobody's certificates are needed where no TLS is spoken, and a computer may have none.
+        let builder = Client::builder();
+        let builder = if self.server.starts_with("https://") {
+            let trust = tls::client(self.ca.as_deref(), None)?;
+            builder.tls_backend_preconfigured(Arc::unwrap_or_clone(trust))
+        } else {
+            tls::install_provider();
+            builder
+        };
+        builder
+            .timeout(PATIENCE)
+            // The environment names proxies for the web at large, and a token is for the service alone.
+            .no_proxy()
+            .redirect(Policy::none())
+            .build()
+            .context("HTTP can't be spoken")
+    }
+}
+
+/// Whether a URL stays on this computer.
+fn is_on_this_computer(server: &str) -> bool {
+    reqwest::Url::parse(server).is_ok_and(|url| {
+        let host = url.host_str().unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        url.scheme() == "http"
+            && (host == "localhost" || address.is_ok_and(|address| address.is_loopback()))
+    })
 }
 
 impl Fault {

@@ -9,6 +9,8 @@
 )]
 
 mod broker;
+#[path = "../parts/certificates.rs"]
+mod certificates;
 mod config;
 mod feeds;
 mod files;

@@ -1,9 +1,12 @@
 //! `zones import` and `roster import`: what is asked of a service, and what is made of its answers.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
+use bailiwick::tls::Listening;
+
+use crate::certificates::Authority;
 use crate::support::Desk;
 
 const CIRCLES: &str = "id,name,kind,lon,lat,radius_m\nyard,Yard,exclusion,9.52,47.14,100\n";
@@ -14,27 +17,54 @@ const ROSTER: &str =
 fn service(answer: String) -> (String, thread::JoinHandle<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = thread::spawn(move || serve(listener.accept().unwrap().0, &answer));
+    (url, asked)
+}
+
+/// The same over TLS.
+fn secured(
+    answer: String,
+    authority: &Authority,
+) -> (String, thread::JoinHandle<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    let listening = Listening {
+        identity: authority.issue("a service"),
+        client_roots: None,
+    };
+    let config = listening.read().unwrap();
     let asked = thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert!(
-                reader.read_line(&mut head).unwrap() > 0,
-                "cut short: {head}"
-            );
-        }
-        let head = head.to_lowercase();
-        let length = head
-            .split("content-length: ")
-            .nth(1)
-            .and_then(|rest| rest.split("\r\n").next());
-        let mut body = vec![0; length.unwrap().parse().unwrap()];
-        reader.read_exact(&mut body).unwrap();
-        reader.into_inner().write_all(answer.as_bytes()).unwrap();
-        (head, String::from_utf8(body).unwrap())
+        let connection = rustls::ServerConnection::new(config).unwrap();
+        serve(
+            rustls::StreamOwned::new(connection, listener.accept().unwrap().0),
+            &answer,
+        )
     });
     (url, asked)
+}
+
+/// Answers one request; its head, and its body.
+fn serve(stream: impl Read + Write, answer: &str) -> (String, String) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(
+            reader.read_line(&mut head).unwrap() > 0,
+            "cut short: {head}"
+        );
+    }
+    let head = head.to_lowercase();
+    let length = head
+        .split("content-length: ")
+        .nth(1)
+        .and_then(|rest| rest.split("\r\n").next());
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    reader.into_inner().write_all(answer.as_bytes()).unwrap();
+    (head, String::from_utf8(body).unwrap())
 }
 
 fn answer(status: &str, body: &str) -> String {
@@ -139,6 +169,39 @@ fn a_refusal_is_told_as_the_service_says_it() {
 }
 
 #[test]
+fn a_service_that_speaks_tls_is_trusted_by_its_roots_alone() {
+    let desk = desk();
+    let authority = Authority::new();
+    let import = |url: &str, ca: &str| {
+        let words = [
+            "roster",
+            "import",
+            "roster.toml",
+            "--token-file",
+            "token",
+            "--server",
+        ];
+        desk.run(&[&words[..], &[url, "--ca", ca]].concat())
+    };
+    let roots = authority.roots();
+    let (url, asked) = secured(answer("204 No Content", ""), &authority);
+    let ran = import(&url, roots.to_str().unwrap());
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    let (head, _) = asked.join().unwrap();
+    assert!(
+        head.starts_with("put /api/v1/roster http/1.1\r\n"),
+        "{head}"
+    );
+    // Whom another authority vouches for is not told a token.
+    let stranger = Authority::new();
+    let (url, asked) = secured(answer("204 No Content", ""), &stranger);
+    let ran = import(&url, roots.to_str().unwrap());
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(ran.err.contains("can't be reached"), "{ran:#?}");
+    assert!(asked.join().is_err(), "nothing was said to it");
+}
+
+#[test]
 fn what_can_not_be_sent_is_one_sentence() {
     let desk = desk();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -150,9 +213,9 @@ fn what_can_not_be_sent_is_one_sentence() {
         ("zones.csv", nobody.as_str(), "token", "can't be reached"),
         (
             "zones.csv",
-            "https://host",
+            "http://192.0.2.1:8080",
             "token",
-            "expected http://HOST:PORT",
+            "expected https://HOST[:PORT]",
         ),
         (
             "zones.csv",
