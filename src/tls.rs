@@ -217,10 +217,12 @@ fn roots_of_the_system() -> Result<RootCertStore, TlsError> {
 
 fn no_pem(path: &Path, error: &pem::Error) -> TlsError {
     // Only the kind of trouble: the library's text may repeat a line of the file, which may be a key's.
-    let problem = match error {
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "it has no such part".to_owned(),
-        _ => "it is malformed".to_owned(),
+    let problem = if let pem::Error::Io(error) = error {
+        error.to_string()
+    } else if matches!(error, pem::Error::NoItemsFound) {
+        "it has no such part".to_owned()
+    } else {
+        "it is malformed".to_owned()
     };
     TlsError::Pem {
         path: path.to_owned(),

@@ -141,6 +141,34 @@ fn login(client_id: &str, password: &str) -> Connect {
     connect
 }
 
+/// Has it complain of a wrong configuration, and ends it.
+async fn complain_and_end(service: &mut Talkative, folder: &Path) {
+    // A configuration that is wrong is complained of without what it says.
+    let file = folder.join("bailiwick.toml");
+    let text = fs::read_to_string(&file).expect("the configuration");
+    fs::write(
+        &file,
+        text.replace("role = \"service\"", "role = \"PAYLOADMARK\""),
+    )
+    .expect("a file");
+    let id = service.child.id().expect("it runs").to_string();
+    for signal in ["-HUP", "-TERM"] {
+        let said = Command::new("kill").args([signal, &id]).status().await;
+        assert!(said.expect("kill runs").success());
+        if signal == "-HUP" {
+            let complained = async {
+                while !log(folder).contains("can't be put in force") {
+                    tokio::task::yield_now().await;
+                }
+            };
+            within("a complaint", complained).await;
+        }
+    }
+    within("the end", service.child.wait())
+        .await
+        .expect("it ends");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_marker_comes_out_in_the_log() {
     let folder = tempfile::tempdir().expect("a private folder");
@@ -184,30 +212,7 @@ async fn no_marker_comes_out_in_the_log() {
     }
     let (status, _) = post(service.page, "TOKENMARK", "/api/v1/checkins", "PAYLOADMARK").await;
     assert!((400..500).contains(&status), "{status}");
-    // A configuration that is wrong is complained of without what it says.
-    let file = folder.path().join("bailiwick.toml");
-    let text = fs::read_to_string(&file).expect("the configuration");
-    fs::write(
-        &file,
-        text.replace("role = \"service\"", "role = \"PAYLOADMARK\""),
-    )
-    .expect("a file");
-    let id = service.child.id().expect("it runs").to_string();
-    for signal in ["-HUP", "-TERM"] {
-        let said = Command::new("kill").args([signal, &id]).status().await;
-        assert!(said.expect("kill runs").success());
-        if signal == "-HUP" {
-            let complained = async {
-                while !log(folder.path()).contains("can't be put in force") {
-                    tokio::task::yield_now().await;
-                }
-            };
-            within("a complaint", complained).await;
-        }
-    }
-    within("the end", service.child.wait())
-        .await
-        .expect("it ends");
+    complain_and_end(&mut service, folder.path()).await;
     let log = log(folder.path());
     println!("{} lines of log", log.lines().count());
     for needed in [
