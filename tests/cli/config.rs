@@ -84,7 +84,7 @@ fn all_that_is_wrong_is_listed() {
     );
     assert_eq!(
         lines[1],
-        "bailiwick.toml:3: web.colour: is not known; expected listen, secure_cookie"
+        "bailiwick.toml:3: web.colour: is not known; expected listen, secure_cookie, tls"
     );
     assert_eq!(lines[3], "bailiwick.toml; 3 problems");
     let missing = desk.refused(&["config", "check", "missing.toml"]);
