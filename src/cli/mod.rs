@@ -12,6 +12,7 @@ mod fleet;
 mod locate;
 mod migrate;
 mod output;
+mod record;
 mod renewal;
 mod replay;
 mod roster;
@@ -55,6 +56,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Play a feed through the engine in virtual time; no service needed
     Replay(replay::Arguments),
+    /// Write the journal of a database into a feed file, which replays as it happened
+    Record(record::Arguments),
     /// Say which zones contain the points of a CSV, and how far their boundaries are
     Locate(locate::Arguments),
     /// Let virtual wearers report into a feed file or to a broker, with the truth beside it
@@ -101,6 +104,7 @@ impl Words {
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),
+            Command::Record(arguments) => record::run(&arguments),
             Command::Locate(arguments) => locate::run(&arguments),
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Zones(command) => zones::run(command),

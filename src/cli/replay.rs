@@ -150,6 +150,8 @@ fn acts(items: Vec<Item>, order: By) -> Vec<(Timestamp, Act)> {
                 };
                 (at, Act::Message(agency, Box::new(content)))
             }
+            // The pipeline asks and answers for itself.
+            (Event::History { .. }, _) => continue,
             // Without receive times there is no telling when something changed.
             (event, _) => match received_at {
                 Some(at) => (at, Act::Change(event)),

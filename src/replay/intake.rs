@@ -1,14 +1,14 @@
 //! Lines of a feed as things to be replayed.
 //!
 //! The same reading of topics, payloads and journal entries as the service's. What can't be read is told and left out;
-//! nothing else is. Deliberately absent: the order of replay, and histories: they name rows of a journal, and what they
-//! led to is not for people.
+//! nothing else is. Deliberately absent: the order of replay, and what a history holds: it names rows of a journal, and what
+//! it led to is not for people. That a recall was answered is kept, because the engine asks again only after an answer.
 
-use crate::model::event::Event;
+use crate::model::event::{Event, History};
 use crate::model::id::AgencyId;
 use crate::replay::Item;
 use crate::wire::feed::{FeedBody, FeedItem};
-use crate::wire::journal::{self, Entered};
+use crate::wire::journal::{self, Entered, HistoryName};
 use crate::wire::routes::Routes;
 use crate::wire::topic::TopicError;
 
@@ -52,16 +52,44 @@ pub fn take(item: FeedItem, routes: &Routes, agency: &AgencyId) -> Taken {
             Err(TopicError::Outgoing) => {}
             Err(error) => taken.problems.push(format!("line {line}: {error}")),
         },
-        FeedBody::Event { name, data } => match journal::from_feed(&name, agency, &data) {
-            Ok(Entered::Event(event)) => taken.items.push(Item {
-                received_at,
-                agency: agency.clone(),
-                event,
-                raw: None,
-            }),
-            Ok(Entered::History(_)) => {}
-            Err(error) => taken.problems.push(format!("line {line}: {error}")),
-        },
+        FeedBody::Event {
+            agency: whose,
+            name,
+            data,
+        } => {
+            let agency = whose.as_ref().unwrap_or(agency);
+            match journal::from_feed(&name, agency, &data) {
+                Ok(Entered::Event(event)) => taken.items.push(Item {
+                    received_at,
+                    agency: agency.clone(),
+                    event,
+                    raw: None,
+                }),
+                Ok(Entered::History(name)) => taken.items.push(Item {
+                    received_at,
+                    agency: agency.clone(),
+                    event: answered(agency, name),
+                    raw: None,
+                }),
+                Err(error) => taken.problems.push(format!("line {line}: {error}")),
+            }
+        }
     }
     taken
+}
+
+/// A history without what it names.
+fn answered(agency: &AgencyId, name: HistoryName) -> Event {
+    Event::History {
+        agency: agency.clone(),
+        history: Box::new(History {
+            wearer: name.wearer,
+            from: name.from,
+            until_position: name.until_position,
+            checkpoint: None,
+            definitions: Vec::new(),
+            events: Vec::new(),
+            digest: name.digest,
+        }),
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::engine::Engine;
-use crate::model::effect::Effect;
+use crate::model::effect::{Effect, EffectBody};
 use crate::model::event::{Event, ZoneChange};
 use crate::model::id::AgencyId;
 use crate::model::parameters::Parameters;
@@ -106,6 +106,10 @@ fn by_receive_time(
             continue;
         }
         engine.step(now, &item.event, &mut effects);
+        if matches!(item.event, Event::History { .. }) {
+            // The recording has no more than its name: that it came counts, what it proves can't be told.
+            effects.retain(|effect| !matches!(effect.body, EffectBody::Recalled { .. }));
+        }
         for effect in effects.drain(..) {
             out(now, &effect);
         }

@@ -296,6 +296,8 @@ pub struct Recovery {
 pub struct JournalRow {
     /// Position, time and event.
     pub stamped: Stamped,
+    /// The device's bytes, for a report.
+    pub raw: Option<Bytes>,
     /// For each effect in order: its wearer and digest.
     pub effects: Vec<(Option<WearerId>, u64)>,
 }
@@ -393,6 +395,25 @@ impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Writer")
     }
+}
+
+/// Opens a database to read it only, beside a service that has it open or without one. What would write is refused.
+///
+/// # Errors
+/// When there is no database of this release's schema.
+pub async fn connect_to_read(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let problem = match url.split_once(':') {
+        Some(("sqlite", path)) => return sqlite::connect_to_read(path).await,
+        Some(("postgres" | "postgresql", _)) => return postgres::connect_to_read(url).await,
+        Some(_) | None => {
+            "the database is not known; use sqlite:PATH or postgres://USER@HOST/DATABASE"
+        }
+    };
+    Err(StoreError::Open {
+        url: without_password(url),
+        problem: problem.to_owned(),
+        source: None,
+    })
 }
 
 /// Opens the database that a URL names: `sqlite:PATH`, `sqlite::memory:` for one that is gone with its handles, or

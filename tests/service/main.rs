@@ -21,6 +21,7 @@ mod page;
 mod phone;
 mod process;
 mod program;
+mod record;
 mod renewal;
 mod stories;
 #[path = "../golden/story.rs"]

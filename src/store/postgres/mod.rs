@@ -17,3 +17,8 @@ pub(super) async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), Store
     let (store, writer) = open::open(url).await?;
     Ok((Arc::new(store), writer))
 }
+
+/// Connects to read only; its owner, if it has one, is not disturbed.
+pub(super) async fn connect_to_read(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(open::open_to_read(url).await?))
+}

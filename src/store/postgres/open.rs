@@ -119,6 +119,46 @@ pub(super) async fn open(url: &str) -> Result<(Sql, Writer), StoreError> {
     Ok((store, Writer(Box::pin(side.run(queue)))))
 }
 
+/// Connects to read only. Nobody takes jobs, so what would write is told that the store is closed.
+pub(super) async fn open_to_read(url: &str) -> Result<Sql, StoreError> {
+    const FOUND: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_error| refused(url, "expected postgres://USER@HOST/DATABASE", None))?
+        .application_name("bailiwick")
+        .disable_statement_logging();
+    let mut connection = connected(&options)
+        .await
+        .map_err(|error| not_connected(url, &options, error))?;
+    let found: Result<(i64,), sqlx::Error> = sqlx::query_as(FOUND).fetch_one(&mut connection).await;
+    let (found,) = found.map_err(|_no_table| {
+        refused(
+            url,
+            "it is no database of Bailiwick; name the database of a service",
+            None,
+        )
+    })?;
+    let known = MIGRATIONS
+        .iter()
+        .map(|step| step.version)
+        .max()
+        .unwrap_or_default();
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    if found < known {
+        let problem =
+            "it has an older schema; run `bailiwick migrate`, or read it with its own release";
+        return Err(refused(url, problem, None));
+    }
+    drop(connection.close().await);
+    let reads = Reads::Postgres {
+        page: pool(&options, PAGE_READERS_MAX),
+        engine: pool(&options, ENGINE_READERS_MAX),
+    };
+    let (jobs, _queue) = queue();
+    Ok(Sql::new(jobs, reads, None))
+}
+
 fn pool(options: &PgConnectOptions, readers: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(readers)

@@ -4,6 +4,8 @@
 //! reading and at every replay. Deliberately absent: comparing effects; their digests are handed on.
 
 use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use std::sync::Arc;
 
 use sqlx::FromRow;
@@ -209,6 +211,15 @@ struct EntryRow {
 }
 
 impl EntryRow {
+    /// A report's bytes.
+    fn raw(&self) -> Option<Bytes> {
+        let body = self
+            .body
+            .as_ref()
+            .filter(|_| self.kind == Kind::Report.name())?;
+        Some(Bytes::copy_from_slice(body))
+    }
+
     fn entered(self) -> Result<Entered, StoreError> {
         let what = || format!("the {} at position {}", self.kind, self.position);
         let kind = word(&self.kind, Kind::parse(&self.kind))?;
@@ -266,6 +277,7 @@ pub(super) async fn journal(
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {
         let (at, now, whose) = (row.position, time(row.now)?, row.agency.clone());
+        let raw = row.raw();
         let event = match (row.entered()?, whose) {
             (Entered::Event(event), _) => event,
             (Entered::History(name), Some(whose)) => {
@@ -286,6 +298,7 @@ pub(super) async fn journal(
                 now,
                 event,
             },
+            raw,
             effects: digests.remove(&at).unwrap_or_default(),
         });
     }

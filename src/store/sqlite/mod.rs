@@ -17,5 +17,10 @@ pub(super) async fn connect(path: &str) -> Result<(Arc<dyn Store>, Writer), Stor
     Ok((Arc::new(store), writer))
 }
 
+/// Opens a file to read it only; its owner, if it has one, is not disturbed.
+pub(super) async fn connect_to_read(path: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(open::open_to_read(path).await?))
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,17 +4,18 @@
 //! lock, what the file holds, which release wrote it. Deliberately absent: repairs; a file that can't be read is left as
 //! it is.
 
+use std::cmp::Ordering;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::store::sql::{
@@ -104,6 +105,53 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock, never re
 pub(super) async fn open(settings: &Settings) -> Result<(Sql, Writer), StoreError> {
     let (store, side, queue) = opened(settings).await?;
     Ok((store, Writer(Box::pin(side.run(queue)))))
+}
+
+/// Opens a file to read it only. Nobody takes jobs, so what would write is told that the store is closed.
+pub(super) async fn open_to_read(path: &str) -> Result<Sql, StoreError> {
+    const FOUND: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+    let settings = Settings::of(path)?;
+    let Some(file) = settings.file.as_deref().filter(|file| file.is_file()) else {
+        return Err(open_error(
+            path,
+            "there is no such file; name the database of a service",
+        ));
+    };
+    let mut connection = reading(file)
+        .connect()
+        .await
+        .map_err(|error| not_opened(&settings, error))?;
+    let found: Result<(i64,), sqlx::Error> = sqlx::query_as(FOUND).fetch_one(&mut connection).await;
+    let (found,) = found.map_err(|_no_table| {
+        open_error(
+            path,
+            "it is no database of Bailiwick; name the database of a service",
+        )
+    })?;
+    let known = MIGRATIONS
+        .iter()
+        .map(|step| step.version)
+        .max()
+        .unwrap_or_default();
+    match found.cmp(&known) {
+        Ordering::Greater => return Err(StoreError::Newer { found, known }),
+        Ordering::Less => {
+            return Err(open_error(
+                path,
+                "it has an older schema; run `bailiwick migrate`, or read it with its own release",
+            ));
+        }
+        Ordering::Equal => {}
+    }
+    drop(connection.close().await);
+    let reads = Reads::Sqlite(
+        SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .test_before_acquire(false)
+            .connect_lazy_with(reading(file)),
+    );
+    let (jobs, _queue) = queue();
+    Ok(Sql::new(jobs, reads, None))
 }
 
 /// The doors, the writer's side and the queue between them.

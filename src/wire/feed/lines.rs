@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{FeedBody, FeedItem, Input, LINE_BYTES_MAX};
+use crate::model::id::AgencyId;
 use crate::model::time::Timestamp;
 use crate::wire::problem::FileProblem;
 
@@ -35,6 +36,7 @@ struct Line<'a> {
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
     payload_base64: Option<Cow<'a, str>>,
+    agency: Option<Cow<'a, str>>,
     event: Option<Cow<'a, str>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
@@ -116,6 +118,7 @@ fn read(line: &[u8], number: u64) -> Result<FeedItem, String> {
     let received_at = received_at
         .transpose()
         .map_err(|error| format!("received_at: {error}"))?;
+    let agency = line.agency.as_deref().map(AgencyId::parse).transpose();
     let bytes = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());
     let body = match (line.topic, line.event) {
         (Some(topic), None) => FeedBody::Message {
@@ -138,6 +141,7 @@ fn read(line: &[u8], number: u64) -> Result<FeedItem, String> {
             },
         },
         (None, Some(event)) => FeedBody::Event {
+            agency: agency.map_err(|error| format!("agency: {error}"))?,
             name: event.into_owned(),
             data: line
                 .data

@@ -18,6 +18,7 @@ use flate2::bufread::MultiGzDecoder;
 use serde_json::value::RawValue;
 
 use self::lines::Lines;
+use crate::model::id::AgencyId;
 use crate::model::time::Timestamp;
 use crate::wire::gzip::MAGIC;
 use crate::wire::problem::FileProblem;
@@ -54,6 +55,8 @@ pub enum FeedBody {
     },
     /// Something else that entered the journal.
     Event {
+        /// Whose; none where it concerns all, or where whoever made the feed left it open.
+        agency: Option<AgencyId>,
         /// Its name, such as `zones`.
         name: String,
         /// What it says, as JSON.
@@ -99,7 +102,12 @@ impl FeedItem {
                     None => format!("\"payload_base64\":\"{}\"", STANDARD.encode(payload)),
                 });
             }
-            FeedBody::Event { name, data } => {
+            FeedBody::Event { agency, name, data } => {
+                members.extend(
+                    agency
+                        .as_ref()
+                        .map(|agency| format!("\"agency\":\"{agency}\"")),
+                );
                 members.push(format!("\"event\":{}", quoted(name)));
                 let data = one_line_json(data).map_or_else(
                     || {

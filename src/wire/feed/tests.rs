@@ -56,6 +56,7 @@ fn lines_are_messages_or_events() {
             pos: Some(17),
             received_at: None,
             body: FeedBody::Event {
+                agency: None,
                 name: "zones".to_owned(),
                 data: Bytes::from_static(b"{\"remove\":\"school-7\"}"),
             },
@@ -365,7 +366,8 @@ fn any_item() -> impl Strategy<Value = FeedItem> {
             topic,
             payload: payload.into()
         }),
-        any::<String>().prop_map(|name| FeedBody::Event {
+        (any::<String>(), any::<bool>()).prop_map(|(name, named)| FeedBody::Event {
+            agency: named.then(|| "county-7".parse().unwrap()),
             name,
             data: Bytes::from_static(b"{\"a\":[1]}")
         }),

@@ -187,6 +187,7 @@ fn every_kind(script: &mut Script) -> Vec<JournalRow> {
             now: entry.now,
             event: entry.event.clone(),
         },
+        raw: entry.taken.as_ref().map(|taken| taken.raw.clone()),
         effects: entry
             .effects
             .iter()
