@@ -153,6 +153,9 @@ fn check_agency(
         for misfit in roster.problems_with(zones.iter().map(AsRef::as_ref)) {
             findings.misfit(&name(path), misfit)?;
         }
+        for warning in roster.warnings() {
+            findings.misfit(&name(path), warning)?;
+        }
     }
     let parameters = match &agency.rules {
         Some(path) => findings.take(definitions::look_at_rules(path))?,

@@ -97,6 +97,9 @@ fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
             findings.misfit(&name(&arguments.file), misfit)?;
         }
     }
+    for warning in roster.iter().flat_map(Roster::warnings) {
+        findings.misfit(&name(&arguments.file), warning)?;
+    }
     let (summary, counts) = match &roster {
         Some(roster) => summary(roster),
         None => (name(&arguments.file), json!({})),

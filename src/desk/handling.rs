@@ -1,7 +1,8 @@
 //! New, claimed, acknowledged, closed: transitions and their guards.
 //!
 //! A claim is a lease: whoever closes the console lets it lapse, and the alert is nobody's again. To acknowledge means to
-//! have seen, not to have solved; it is recorded once. Closed is final. Deliberately absent: escalation and shelving.
+//! have seen, not to have solved; it is recorded once. Closed is final. Deliberately absent: when a ladder climbs (see
+//! `escalation`), and shelving.
 
 use crate::model::alert::{Alert, Status};
 use crate::model::command::{Actor, Claim, Command, Handling, HandlingEntry, HandlingState};
@@ -30,6 +31,9 @@ pub enum Refused {
         /// When.
         at: Timestamp,
     },
+    /// Only the clock escalates, and only what nobody is on.
+    #[error("somebody is on it")]
+    NotDue,
     /// It is closed, and that is final.
     #[error("closed; a closed alert does not change")]
     Closed,
@@ -66,6 +70,12 @@ pub fn apply(
         Command::Release => release(&mut next, actor)?,
         Command::Acknowledge { .. } => acknowledge(&mut next, actor, now)?,
         Command::Note { .. } => {}
+        Command::Escalate { to, .. } => {
+            if next.state != HandlingState::New {
+                return Err(Refused::NotDue);
+            }
+            next.escalated = Some((to.clone(), now));
+        }
         Command::Close { disposition, note } => {
             unless_held(&next, actor)?;
             if alert.status == Status::Open && note.is_none() {

@@ -5,6 +5,7 @@
 //! store keeps two of them from winning on one version. Deliberately absent: the engine. What people do never changes
 //! what is the case.
 
+pub mod escalation;
 mod handling;
 
 pub use handling::{CLAIM_LEASE, NOTE_LENGTH_MAX, Refused, apply, standing};

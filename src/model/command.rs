@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::model::id::{AgencyId, AlertId};
+use crate::model::ladder::{Missed, Rung};
 use crate::model::time::Timestamp;
 use crate::model::words::words;
 
@@ -59,6 +60,13 @@ pub enum Command {
         /// Words to the record.
         note: Option<String>,
     },
+    /// The clock's, and nobody else's: one more is told, because nobody has acknowledged.
+    Escalate {
+        /// Who.
+        to: Rung,
+        /// Why.
+        why: Missed,
+    },
 }
 
 impl Command {
@@ -70,13 +78,14 @@ impl Command {
             Self::Acknowledge { .. } => "acknowledge",
             Self::Note { .. } => "note",
             Self::Close { .. } => "close",
+            Self::Escalate { .. } => "escalate",
         }
     }
 
     /// The words that go to the record with it.
     pub fn note(&self) -> Option<&str> {
         match self {
-            Self::Claim | Self::Release => None,
+            Self::Claim | Self::Release | Self::Escalate { .. } => None,
             Self::Acknowledge { note } | Self::Close { note, .. } => note.as_deref(),
             Self::Note { note } => Some(note),
         }
@@ -86,6 +95,13 @@ impl Command {
 /// Who did something: a token's name, or `timer`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Actor(pub String);
+
+impl Actor {
+    /// The clock.
+    pub fn timer() -> Self {
+        Self("timer".to_owned())
+    }
+}
 
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +149,8 @@ pub struct Handling {
     pub closed: Option<(Actor, Timestamp)>,
     /// The finding.
     pub disposition: Option<Disposition>,
+    /// How far it has climbed while nobody acknowledged: the last step, and when it was taken.
+    pub escalated: Option<(Rung, Timestamp)>,
 }
 
 impl Handling {
@@ -145,6 +163,7 @@ impl Handling {
             acknowledged: None,
             closed: None,
             disposition: None,
+            escalated: None,
         }
     }
 }

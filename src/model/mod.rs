@@ -9,6 +9,7 @@ pub mod effect;
 pub mod event;
 pub mod fix;
 pub mod id;
+pub mod ladder;
 pub mod obligation;
 pub mod order;
 pub mod parameters;

@@ -24,6 +24,29 @@ pub struct Officer {
     pub name: String,
     /// How to reach them: named addresses such as `email`, kept for the receivers that know them.
     pub contact: BTreeMap<String, String>,
+    /// Who is told next when nobody acknowledges this officer's alerts.
+    pub second: Option<OfficerId>,
+}
+
+/// Keys of a contact that a receiver knows.
+pub mod contact {
+    /// An address for mail.
+    pub const EMAIL: &str = "email";
+    /// A topic of the push service.
+    pub const PUSH: &str = "push";
+    /// Any text: the officer's own program takes alerts from the officer's topic.
+    pub const MQTT: &str = "mqtt";
+    /// All of them.
+    pub const ALL: [&str; 3] = [EMAIL, PUSH, MQTT];
+}
+
+impl Officer {
+    /// Whether the roster says a way to reach them.
+    pub fn has_contact(&self) -> bool {
+        contact::ALL
+            .iter()
+            .any(|key| self.contact.contains_key(*key))
+    }
 }
 
 /// Everything an agency says about its people.
@@ -74,6 +97,16 @@ impl Roster {
                 );
             }
         }
+        for officer in self.officers.values() {
+            if let Some(second) = &officer.second {
+                found.unless(
+                    self.officers.contains_key(second) && *second != officer.id,
+                    "officer",
+                    &officer.id,
+                    || format!("second {second} is no other officer of the roster"),
+                );
+            }
+        }
         for condition in self.conditions.values() {
             found.wearer(self, "condition", &condition.id, &condition.wearer);
             if let Some(timetable) = &condition.timetable {
@@ -106,6 +139,28 @@ impl Roster {
             found.wearer(self, "obligation", &obligation.id, &obligation.wearer);
         }
         self.check_activations(&mut found);
+        found.list
+    }
+
+    /// What can stand and will surprise somebody: officers who would be told of alerts and can't be reached. Their alerts
+    /// climb to the next in line at once.
+    pub fn warnings(&self) -> Vec<RosterProblem> {
+        let mut found = Problems::default();
+        let responsible = self.wearers.values().filter_map(|w| w.officer.as_ref());
+        let seconds = self.officers.values().filter_map(|o| o.second.as_ref());
+        let told: BTreeSet<&OfficerId> = responsible.chain(seconds).collect();
+        for officer in told.into_iter().filter_map(|id| self.officers.get(id)) {
+            if !officer.has_contact() {
+                found.warn(
+                    "officer",
+                    &officer.id,
+                    format!(
+                        "can't be told of alerts, which climb to the next in line at once; contact needs one of {}",
+                        contact::ALL.join(", ")
+                    ),
+                );
+            }
+        }
         found.list
     }
 

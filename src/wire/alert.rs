@@ -15,6 +15,7 @@ use crate::model::command::{
 use crate::model::id::{
     AgencyId, AlertId, Anchor, DeviceId, ObligationId, OfficerId, ReportId, WearerId, ZoneId,
 };
+use crate::model::ladder::{Missed, Rung};
 use crate::model::time::{Timestamp, Window};
 use crate::model::units::{Metres, Probability};
 use crate::model::zone::ZoneVersion;
@@ -262,6 +263,15 @@ struct HandlingV1 {
     acknowledged: Option<DoneV1>,
     closed: Option<DoneV1>,
     disposition: Option<Text<Disposition>>,
+    // Absent from rows of earlier releases, and from those that never climbed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    escalated: Option<EscalatedV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EscalatedV1 {
+    to: Text<Rung>,
+    at: Text<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -305,6 +315,10 @@ impl From<&Handling> for HandlingV1 {
             acknowledged: handling.acknowledged.as_ref().map(DoneV1::from),
             closed: handling.closed.as_ref().map(DoneV1::from),
             disposition: handling.disposition.map(Text),
+            escalated: handling.escalated.as_ref().map(|(to, at)| EscalatedV1 {
+                to: Text(to.clone()),
+                at: Text(*at),
+            }),
         }
     }
 }
@@ -322,6 +336,7 @@ impl From<HandlingV1> for Handling {
             acknowledged: v1.acknowledged.map(Into::into),
             closed: v1.closed.map(Into::into),
             disposition: value(v1.disposition),
+            escalated: v1.escalated.map(|v1| (v1.to.0, v1.at.0)),
         }
     }
 }
@@ -347,6 +362,10 @@ struct EntryV1 {
     command: CommandWord,
     note: Option<String>,
     disposition: Option<Text<Disposition>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<Text<Rung>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<Text<Missed>>,
     state: Text<HandlingState>,
 }
 
@@ -358,6 +377,7 @@ enum CommandWord {
     Acknowledge,
     Note,
     Close,
+    Escalate,
 }
 
 /// Writes a line of a handling's history.
@@ -368,6 +388,15 @@ pub fn encode_entry(entry: &HandlingEntry) -> String {
         Command::Acknowledge { .. } => (CommandWord::Acknowledge, None),
         Command::Note { .. } => (CommandWord::Note, None),
         Command::Close { disposition, .. } => (CommandWord::Close, Some(Text(*disposition))),
+        Command::Escalate { .. } => (CommandWord::Escalate, None),
+    };
+    let (to, why) = match &entry.command {
+        Command::Escalate { to, why } => (Some(Text(to.clone())), Some(Text(*why))),
+        Command::Claim
+        | Command::Release
+        | Command::Acknowledge { .. }
+        | Command::Note { .. }
+        | Command::Close { .. } => (None, None),
     };
     json(&EntryV1 {
         version: entry.version,
@@ -376,6 +405,8 @@ pub fn encode_entry(entry: &HandlingEntry) -> String {
         command,
         note: entry.command.note().map(ToOwned::to_owned),
         disposition,
+        to,
+        why,
         state: Text(entry.state),
     })
 }
@@ -400,6 +431,10 @@ pub fn decode_entry(text: &str) -> Result<HandlingEntry, Misread> {
         CommandWord::Close => Command::Close {
             disposition: value(v1.disposition).ok_or_else(|| missing("disposition"))?,
             note: v1.note,
+        },
+        CommandWord::Escalate => Command::Escalate {
+            to: value(v1.to).ok_or_else(|| missing("to"))?,
+            why: value(v1.why).ok_or_else(|| missing("why"))?,
         },
     };
     Ok(HandlingEntry {

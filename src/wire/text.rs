@@ -17,6 +17,7 @@ use crate::model::id::{
     AgencyId, AlertId, Anchor, BootId, ContentHash, DeviceId, ObligationId, OfficerId, ReportId,
     WearerId, ZoneId,
 };
+use crate::model::ladder::{Missed, Rung};
 use crate::model::snapshot::{Bound, DutyStage, Side};
 use crate::model::time::Timestamp;
 
@@ -77,10 +78,12 @@ written! {
     DutyStage, "the stage of a duty", Self::parse;
     Grade, "a grade", Self::parse;
     HandlingState, "a state of handling", Self::parse;
+    Missed, "a reason to escalate", Self::parse;
     ObligationId, "an obligation id", |text| Self::parse(text).ok();
     OfficerId, "an officer id", |text| Self::parse(text).ok();
     ReportId, "the identity of a report", Self::parse;
     RevisionKind, "a kind of revision", Self::parse;
+    Rung, "desk or officer/ID", Self::parse;
     Rule, "a rule", Self::parse;
     Severity, "a severity", Self::parse;
     Side, "a side", Self::parse;

@@ -229,9 +229,10 @@ fn any_handling() -> impl Strategy<Value = Handling> {
         option::of((".*", time(), time())),
         (done(), done()),
         option::of(sample::select(Disposition::ALL)),
+        option::of((any_rung(), time())),
     )
         .prop_map(
-            |(version, state, claim, (acknowledged, closed), disposition)| Handling {
+            |(version, state, claim, (acknowledged, closed), disposition, escalated)| Handling {
                 version,
                 state,
                 claim: claim.map(|(by, since, until)| Claim {
@@ -242,6 +243,7 @@ fn any_handling() -> impl Strategy<Value = Handling> {
                 acknowledged,
                 closed,
                 disposition,
+                escalated,
             },
         )
 }
@@ -254,6 +256,16 @@ fn any_command() -> impl Strategy<Value = Command> {
         ".*".prop_map(|note| Command::Note { note }),
         (sample::select(Disposition::ALL), option::of(".*"))
             .prop_map(|(disposition, note)| Command::Close { disposition, note }),
+        (any_rung(), sample::select(Missed::ALL))
+            .prop_map(|(to, why)| Command::Escalate { to, why }),
+    ]
+}
+
+fn any_rung() -> impl Strategy<Value = Rung> {
+    let officer = |id: String| OfficerId::parse(&id).map(Rung::Officer);
+    prop_oneof![
+        Just(Rung::Desk),
+        "[A-Za-z0-9_-]{1,64}".prop_filter_map("reserved", move |id| officer(id).ok()),
     ]
 }
 

@@ -114,11 +114,13 @@ fn officer(mut table: Table<'_>, id: Option<OfficerId>) -> Option<Officer> {
         .table("contact")
         .map(Table::free_texts)
         .unwrap_or_default();
+    let second = table.read("second", |node| node.id(OfficerId::parse));
     table.finish();
     Some(Officer {
         id: id?,
         name,
         contact,
+        second,
     })
 }
 

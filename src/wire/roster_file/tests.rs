@@ -89,6 +89,7 @@ fn expected_people() -> Roster {
     let officer = Officer {
         id: OfficerId::parse("o-1").unwrap(),
         name: "Officer One".to_owned(),
+        second: None,
         contact: [("email", "one@example.org"), ("sms", "+44 7700 900000")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
@@ -237,7 +238,7 @@ fn problems_of_officers_and_wearers() {
     check_line(
         "contact = {",
         "email = {",
-        &["f:5: officer o-1: email: is not known; expected id, name, contact"],
+        &["f:5: officer o-1: email: is not known; expected id, name, contact, second"],
     );
     check_line(
         "\"Officer One\"",

@@ -50,6 +50,8 @@ struct OfficerEntry<'a> {
     id: &'a str,
     name: &'a str,
     contact: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<&'a str>,
 }
 
 impl<'a> OfficerEntry<'a> {
@@ -58,6 +60,7 @@ impl<'a> OfficerEntry<'a> {
             id: officer.id.as_str(),
             name: &officer.name,
             contact: &officer.contact,
+            second: officer.second.as_ref().map(OfficerId::as_str),
         }
     }
 }

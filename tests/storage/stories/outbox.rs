@@ -376,7 +376,16 @@ pub(crate) async fn addresses_come_from_the_newest_roster(database: &Database) {
         let contact = [("email".to_owned(), mail.to_owned())].into();
         let id = officer("ofc-1");
         let name = "One".to_owned();
-        let officers = [(id.clone(), Officer { id, name, contact })].into();
+        let officers = [(
+            id.clone(),
+            Officer {
+                id,
+                name,
+                contact,
+                second: None,
+            },
+        )]
+        .into();
         Event::Roster {
             agency: demo(),
             roster: Arc::new(Roster {
