@@ -19,12 +19,12 @@ use crate::ingest::broker::{self, Broker};
 use crate::ingest::{self, Endpoint, Publisher};
 use crate::model::event::Event;
 use crate::model::time::Timestamp;
-use crate::notify::outbox;
+use crate::notify::{self, Notifier, outbox};
 use crate::pipeline::announcements::Announcements;
 use crate::pipeline::delivery::Inlet;
 use crate::pipeline::health::{Health, Trouble};
 use crate::pipeline::{self, Pipeline, keeping};
-use crate::store::{self, Store};
+use crate::store::{self, Store, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::web::{self, ReplayControl, Web};
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub broker: Option<broker::Settings>,
     /// Where people look; none where nobody does.
     pub web: Option<web::Settings>,
+    /// Who is told of alerts, and how.
+    pub notify: notify::settings::Settings,
     /// How the pipeline runs.
     pub pipeline: pipeline::Settings,
     /// How long things are kept.
@@ -73,6 +75,8 @@ pub struct App {
     last_now: Option<Timestamp>,
     metrics: Metrics,
     announcements: Announcements,
+    owner: String,
+    notifier: Option<Notifier>,
 }
 
 /// Changes who may connect and come in, while the service runs.
@@ -138,7 +142,20 @@ impl App {
             metrics: metrics.clone(),
             replay: settings.replay,
             simulated: settings.simulated,
+            answers: settings.notify.answers(),
         };
+        let owner = format!("{}@{}", std::process::id(), clock.now());
+        let notifier = Notifier::new(
+            settings.notify,
+            notify::Parts {
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                owner: owner.clone(),
+                announcements: announcements.clone(),
+                health: health.clone(),
+                metrics: metrics.notify(),
+            },
+        )?;
         let web = match settings.web {
             Some(web) => Some(Web::bind(web, web_parts).await?),
             None => None,
@@ -163,16 +180,10 @@ impl App {
             last_now: None,
             metrics: metrics.clone(),
             announcements: announcements.clone(),
+            owner,
+            notifier: Some(notifier),
         };
-        app.run("store", move |_stop| async move {
-            writer.run().await;
-            Ok(())
-        });
-        if let Some(web) = web {
-            app.run("page", move |stop| async move {
-                web.run(stopped(stop)).await.context("the page failed")
-            });
-        }
+        app.serve(writer, web);
         let parts = pipeline::Parts {
             store,
             clock,
@@ -185,6 +196,19 @@ impl App {
             .await?;
         app.keep_house(settings.keeping);
         Ok(app)
+    }
+
+    /// Starts what must run while the journal is replayed.
+    fn serve(&mut self, writer: Writer, web: Option<Web>) {
+        self.run("store", move |_stop| async move {
+            writer.run().await;
+            Ok(())
+        });
+        if let Some(web) = web {
+            self.run("page", move |stop| async move {
+                web.run(stopped(stop)).await.context("the page failed")
+            });
+        }
     }
 
     /// Replays the journal and starts the pipeline; an empty database takes its definitions.
@@ -221,6 +245,15 @@ impl App {
     /// Lets devices in, takes what the broker has, and notifies.
     pub fn open(&mut self) {
         self.health.clear(Trouble::Starting);
+        if let Some(notifier) = self.notifier.take() {
+            self.run("notifications", move |stop| async move {
+                tokio::select! {
+                    () = notifier.run() => {}
+                    () = stopped(stop) => {}
+                }
+                Ok(())
+            });
+        }
         let (endpoint, broker) = (self.endpoint.take(), self.broker.take());
         let ways = [
             endpoint.as_ref().map(Endpoint::publisher),
@@ -247,7 +280,7 @@ impl App {
         let parts = outbox::Parts {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
-            owner: format!("{}@{}", std::process::id(), self.clock.now()),
+            owner: self.owner.clone(),
             publisher,
             announcements: self.announcements.clone(),
             metrics: self.metrics.notify(),
@@ -341,11 +374,12 @@ impl App {
             clock,
             endpoint,
             broker,
+            notifier,
             mut ended,
             ..
         } = self;
         health.raise(Trouble::Stopping, clock.now(), "the service is stopping");
-        drop((store, inlet, endpoint, broker));
+        drop((store, inlet, endpoint, broker, notifier));
         while let Some(mut part) = parts.pop() {
             part.stop.send_replace(true);
             let finished = tokio::time::timeout(STOP_MAX, &mut part.task).await;

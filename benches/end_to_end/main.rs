@@ -101,6 +101,7 @@ impl Service {
                 limits: web::Limits::default(),
                 reporters: web::Reporters::default(),
             }),
+            notify: bailiwick::notify::settings::Settings::default(),
             pipeline: pipeline::Settings {
                 owner: "bench".to_owned(),
                 checkpoints: pipeline::CheckpointLimits::default(),

@@ -246,6 +246,7 @@ fn settings(arguments: &Arguments, world: &World, token: &str) -> anyhow::Result
         endpoint: Some(endpoint),
         broker: None,
         web: Some(page(arguments, world, (&agency, token))),
+        notify: crate::notify::settings::Settings::default(),
         pipeline: pipeline::Settings {
             owner: "demo".to_owned(),
             checkpoints: pipeline::CheckpointLimits::default(),

@@ -93,6 +93,7 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
         endpoint: settings.endpoint_enabled.then_some(settings.endpoint),
         broker,
         web: Some(page(settings.web, reporters)?),
+        notify: settings.notify,
         pipeline: pipeline::Settings {
             owner: format!("process {}", std::process::id()),
             checkpoints: settings.checkpoints,

@@ -137,6 +137,7 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
             limits: web::Limits::default(),
             reporters: web::Reporters::default(),
         }),
+        notify: crate::notify::settings::Settings::default(),
         pipeline: pipeline::Settings {
             owner: "replay".to_owned(),
             checkpoints: pipeline::CheckpointLimits::default(),

@@ -98,6 +98,9 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
         put(table.read("attribution", attribution), &mut map.attribution);
         table.finish();
     }
+    if let Some(table) = table.table("notify") {
+        super::notify::read(table, folder, &mut settings.notify);
+    }
     if let Some(table) = table.table("retention") {
         retention(table, &mut settings.retention);
     }
@@ -450,7 +453,8 @@ fn node_address(node: &Node) -> Result<SocketAddr, String> {
     address(node.text()?)
 }
 
-fn word<T: Copy>(node: &Node, words: &[(&str, T)]) -> Result<T, String> {
+/// One of a few words.
+pub(super) fn word<T: Copy>(node: &Node, words: &[(&str, T)]) -> Result<T, String> {
     let text = node.text()?;
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -459,6 +463,7 @@ fn word<T: Copy>(node: &Node, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
+/// A number within a range.
 pub(super) fn count(
     table: &mut Table<'_>,
     key: &'static str,
@@ -476,6 +481,12 @@ pub(super) fn count(
     })
 }
 
+/// Yes or no.
+pub(super) fn flag(table: &mut Table<'_>, key: &'static str) -> Option<bool> {
+    table.read(key, Node::flag)
+}
+
+/// A length of time within a range.
 pub(super) fn span(
     table: &mut Table<'_>,
     key: &'static str,

@@ -8,6 +8,7 @@
 mod broker;
 mod entries;
 mod inputs;
+mod notify;
 mod print;
 pub(crate) mod reading;
 mod secret;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub broker: Option<source::Settings>,
     /// HTTP and the page.
     pub web: WebSettings,
+    /// Who is told of alerts, and how.
+    pub notify: crate::notify::settings::Settings,
     /// Logging.
     pub log: LogSettings,
     /// What is kept for how long.
@@ -190,6 +193,10 @@ impl Default for Settings {
                 secure_cookie: true,
                 tokens: Vec::new(),
                 map: MapFiles::default(),
+            },
+            notify: crate::notify::settings::Settings {
+                ladder: Some(crate::notify::settings::Ladder::default()),
+                ..crate::notify::settings::Settings::default()
             },
             log: LogSettings::default(),
             checkpoints: CheckpointLimits::default(),

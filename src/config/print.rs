@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::broker;
 use super::{MapFiles, RetentionSettings, Settings, WebSettings};
+use crate::desk::escalation::Waits;
 use crate::ingest::{self, Limits};
 use crate::model::time::Span;
+use crate::notify::settings::Ladder;
 use crate::pipeline::CheckpointLimits;
 use crate::telemetry::{LogFormat, LogSettings};
 use crate::wire::duration;
@@ -85,6 +87,41 @@ const TOKENS: &str = "
 #scope = \"admin\"
 ";
 
+const RECEIVERS: &str = "\
+# Where the page is, as officers reach it: messages link to it. With a secret, an officer acknowledges through the link without
+# a login, once and for that alert only.
+#page = \"https://desk.example.org\"
+#link_secret_file = \"secrets/links\"
+
+# Officers are told on their phones first and by mail when that fails, as far as the roster has their contact. `detail`: least (code,
+# severity, rule, time) or full (the alert's sentence as well). `trusted`: a file of roots, else those of the operating system.
+#
+# A push service that speaks ntfy's protocol; an officer's contact `push` is the topic.
+#[notify.push]
+#server = \"https://push.example.org\"
+#token_file = \"secrets/push\"
+#detail = \"least\"
+#
+# A mail server; an officer's contact `email` is the address. `security`: tls (port 465), starttls (587), or none on this computer
+# only.
+#[notify.email]
+#host = \"mail.example.org\"
+#security = \"starttls\"
+#from = \"Bailiwick <alerts@example.org>\"
+#username = \"alerts\"
+#password_file = \"secrets/mail\"
+#detail = \"least\"
+#
+# A program that is told of all alerts of an agency, signed as the Standard Webhooks specification says. Two secrets while one is
+# exchanged for another.
+#[[notify.webhook]]
+#name = \"court\"
+#agency = \"demo\"
+#url = \"https://court.example.org/alerts\"
+#secret_files = [\"secrets/court\"]
+#detail = \"least\"
+";
+
 const AGENCIES: &str = "
 # Read into an empty database, and only then; later changes go over HTTP (`bailiwick zones import`, `roster import`).
 #[[agency]]
@@ -104,6 +141,7 @@ pub fn print() -> String {
         endpoint_enabled,
         broker: _,
         web,
+        notify,
         log,
         retention,
         checkpoints,
@@ -125,6 +163,7 @@ url = {:?}
         &of_inputs(),
         &broker::printed(text),
         &of_web(&web),
+        &of_notify(&notify),
         &of_retention(retention),
         &of_checkpoints(checkpoints),
         &of_log(&log),
@@ -269,6 +308,51 @@ layers = []
 # Who made the data; shown on the map.
 attribution = {attribution:?}
 "
+    )
+}
+
+fn of_notify(notify: &crate::notify::settings::Settings) -> String {
+    let crate::notify::settings::Settings {
+        webhooks: _,
+        email: _,
+        push: _,
+        links: _,
+        ladder,
+    } = notify;
+    let Ladder {
+        critical,
+        high,
+        medium,
+        simulated,
+    } = ladder.unwrap_or_default();
+    let waits = |waits: Waits| {
+        let (second, desk) = (duration::text(waits.second), duration::text(waits.desk));
+        format!("second = \"{second}\"\ndesk = \"{desk}\"")
+    };
+    format!(
+        "
+[notify]
+{RECEIVERS}
+# Who comes next when nobody acknowledges (docs/NOTIFICATIONS.md). `second` is from the opening until the officer's second is told,
+# `desk` from then until every screen of the desk shows it. An alert of low severity calls nobody.
+[notify.ladder]
+enabled = {enabled}
+# Whether alerts about simulated people climb as well: for drills.
+simulated = {simulated}
+
+[notify.ladder.critical]
+{critical}
+
+[notify.ladder.high]
+{high}
+
+[notify.ladder.medium]
+{medium}
+",
+        enabled = ladder.is_some(),
+        critical = waits(critical),
+        high = waits(high),
+        medium = waits(medium),
     )
 }
 

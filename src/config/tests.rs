@@ -64,7 +64,18 @@ fn the_file_at_the_root_is_what_is_printed() {
 fn the_examples_in_it_are_understood() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("secrets")).unwrap();
-    for name in ["tag-7", "officer-4", "desk-1", "phone-17", "broker"] {
+    let signing = "whsec_bWFkZSBieSBhIG1hY2hpbmUgZm9yIGNvdXJ0\n";
+    fs::write(folder.path().join("secrets/court"), signing).unwrap();
+    for name in [
+        "tag-7",
+        "officer-4",
+        "desk-1",
+        "phone-17",
+        "broker",
+        "links",
+        "push",
+        "mail",
+    ] {
         let secret = format!("made by a machine for {name}\n");
         fs::write(folder.path().join("secrets").join(name), secret).unwrap();
     }
@@ -96,6 +107,17 @@ fn the_examples_in_it_are_understood() {
         panic!("there are two");
     };
     assert_eq!((desk.scope, import.scope), (Scope::Act, Scope::Admin));
+    let notify = &settings.notify;
+    assert_eq!(notify.webhooks.len(), 1);
+    assert!(notify.email.is_some() && notify.push.is_some());
+    assert!(
+        notify
+            .links
+            .as_ref()
+            .is_some_and(|links| links.key.is_some())
+    );
+    let printed = format!("{notify:?}");
+    assert!(!printed.contains("made by"), "{printed}");
     assert_eq!(
         desk.secret,
         SecretSha256::of("made by a machine for desk-1")

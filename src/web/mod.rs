@@ -5,9 +5,11 @@
 //! future runs.
 
 mod alerts;
+mod answer;
 mod auth;
 mod board;
 mod definitions;
+mod deliveries;
 mod devices;
 mod error;
 mod gate;
@@ -67,6 +69,7 @@ use crate::pipeline::health::Health;
 use crate::store::Store;
 use crate::telemetry::metrics::{Metrics, RouteClass, Web as Counts};
 use crate::tls::{Listening, Renewable, TlsError};
+use crate::wire::link::LinkKey;
 
 /// What the web works with.
 #[derive(Debug, Clone)]
@@ -87,6 +90,8 @@ pub struct Parts {
     pub replay: Option<Arc<dyn ReplayControl>>,
     /// Whether the people are simulated.
     pub simulated: bool,
+    /// What has signed the links with which officers answer; none where there are none.
+    pub answers: Option<LinkKey>,
 }
 
 /// Why the web can't be started, or has ended. All of these are lasting.
@@ -401,6 +406,8 @@ fn routes() -> Vec<Route> {
         GET    "/"                               Page        page::index;
         GET    "/assets/{*path}"                 Page        page::asset;
         GET    "/openapi.json"                   Page        describe;
+        GET    "/a/{token}"                      Page        answer::show;
+        POST   "/a/{token}/acknowledge"          Handling    answer::acknowledge;
         GET    "/healthz"                        Health      health::alive;
         GET    "/readyz"                         Health      health::ready;
         GET    "/metrics"                        Health      health::metrics;
@@ -410,6 +417,7 @@ fn routes() -> Vec<Route> {
         DELETE "/api/v1/session"                 Session     session::log_out;
         GET    "/api/v1/alerts"                  Alerts      alerts::list;
         GET    "/api/v1/alerts/{id}"             Alerts      alerts::one;
+        GET    "/api/v1/alerts/{id}/deliveries"  Alerts      deliveries::list;
         POST   "/api/v1/alerts/{id}/claim"       Handling    handling::claim;
         POST   "/api/v1/alerts/{id}/release"     Handling    handling::release;
         POST   "/api/v1/alerts/{id}/acknowledge" Handling    handling::acknowledge;

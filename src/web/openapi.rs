@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::views;
 use super::{
-    alerts, devices, handling, health, live, map, replay, reporting, roster, session, tracks,
-    wearers, zones,
+    alerts, deliveries, devices, handling, health, live, map, replay, reporting, roster, session,
+    tracks, wearers, zones,
 };
 
 /// All that is documented.
@@ -29,6 +29,7 @@ use super::{
         session::log_out,
         alerts::list,
         alerts::one,
+        deliveries::list,
         handling::claim,
         handling::release,
         handling::acknowledge,
@@ -127,7 +128,13 @@ mod tests {
     use crate::web::routes;
 
     /// Addresses that browsers ask for and tools don't, and the document itself.
-    const UNDESCRIBED: [&str; 3] = ["/", "/assets/{*path}", "/openapi.json"];
+    const UNDESCRIBED: [&str; 5] = [
+        "/",
+        "/assets/{*path}",
+        "/openapi.json",
+        "/a/{token}",
+        "/a/{token}/acknowledge",
+    ];
 
     #[test]
     fn every_route_is_described_and_nothing_else() {

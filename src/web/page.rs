@@ -21,7 +21,7 @@ use super::error::ApiError;
 struct Console;
 
 /// What the page may load: its own files, and images that styles carry in themselves. Nothing inline, nothing from elsewhere.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+pub(super) const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
 /// Kinds of files by the ends of their names.
@@ -50,6 +50,11 @@ pub(super) async fn asset(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     file(&path, &headers)
+}
+
+/// A file of the page as text, to be filled in.
+pub(super) fn text(path: &str) -> Option<String> {
+    String::from_utf8(Console::get(path)?.data.into_owned()).ok()
 }
 
 fn file(path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {

@@ -37,6 +37,7 @@ fn settings(folder: &Path, story: &Path) -> Settings {
         endpoint: Some(endpoint),
         broker: None,
         web: None,
+        notify: bailiwick::notify::settings::Settings::default(),
         pipeline: pipeline::Settings {
             owner: "story".to_owned(),
             // Time passes only where the story says so.

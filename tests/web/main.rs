@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod answer;
 #[path = "../parts/certificates.rs"]
 mod certificates;
 mod definitions;

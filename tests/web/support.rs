@@ -26,6 +26,7 @@ use bailiwick::web::{
     Doorkeeper, Limits, Map, MapLayer, Parts, ReplayControl, Reporters, Scope, SecretSha256,
     Settings, Token, Web,
 };
+use bailiwick::wire::link::LinkKey;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -84,6 +85,8 @@ pub(crate) struct Wish {
     pub(crate) pipeline: bool,
     /// Who may report.
     pub(crate) reporters: Reporters,
+    /// What has signed links of notifications.
+    pub(crate) answers: Option<LinkKey>,
 }
 
 impl Default for Wish {
@@ -98,6 +101,7 @@ impl Default for Wish {
             replay: None,
             pipeline: false,
             reporters: Reporters::default(),
+            answers: None,
         }
     }
 }
@@ -168,6 +172,7 @@ impl Site {
             metrics: metrics.clone(),
             replay: wish.replay.clone(),
             simulated: true,
+            answers: wish.answers.clone(),
         };
         let (mut epoch, mut kept) = (0, None);
         if wish.pipeline {

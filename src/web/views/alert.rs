@@ -130,6 +130,19 @@ pub struct HandlingView {
     pub closed: Option<DoneView>,
     /// The finding.
     pub disposition: Option<String>,
+    /// How far it has climbed while nobody acknowledged; absent where it has not.
+    pub escalated: Option<EscalatedView>,
+}
+
+/// How far an alert has climbed.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Escalated)]
+pub struct EscalatedView {
+    /// Who was told last: `officer/ID`, or `desk` for everybody.
+    pub to: String,
+    /// When.
+    pub at: String,
 }
 
 /// Who is on it. On the stream it stands until somebody acts: past `until` it counts for nothing.
@@ -167,12 +180,16 @@ pub struct EntryView {
     pub at: String,
     /// Who.
     pub actor: String,
-    /// `claim`, `release`, `acknowledge`, `note` or `close`.
+    /// `claim`, `release`, `acknowledge`, `note`, `close`, or `escalate` by the clock.
     pub command: String,
     /// Words to the record.
     pub note: Option<String>,
     /// The finding, where it was closed.
     pub disposition: Option<String>,
+    /// Who is told next, where it was escalated: `officer/ID` or `desk`.
+    pub to: Option<String>,
+    /// Why it was escalated: `unacknowledged`, `nobody_to_tell` or `undelivered`.
+    pub why: Option<String>,
     /// The state it led to.
     pub state: String,
 }

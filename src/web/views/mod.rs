@@ -5,12 +5,14 @@
 //! parameters, whose contract is `docs/WIRE.md`.
 
 pub mod alert;
+mod delivery;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 pub use self::alert::{AlertItemView, AlertView, EntryView, HandlingView};
+pub use self::delivery::{AttemptView, DeliveryListView, DeliveryView};
 use super::replay::ReplayState;
 use crate::model::fix::Fix;
 use crate::model::report::{Case, Strap};
