@@ -91,6 +91,9 @@ export async function alerts(states) {
 /** @param {string} id @returns {Promise<import('./order.js').Item & {revisions: any[], entries: any[]}>} */
 export const alert = (id) => call(`/alerts/${encodeURIComponent(id)}`);
 
+/** What was sent about an alert. @param {string} id @returns {Promise<any[]>} */
+export const deliveries = async (id) => (await call(`/alerts/${encodeURIComponent(id)}/deliveries`)).items;
+
 /** @param {string} id @param {string} verb @param {number} version @param {any} [body] @returns {Promise<import('./order.js').Item>} */
 export const act = (id, verb, version, body = {}) => call(`/alerts/${encodeURIComponent(id)}/${verb}`, { method: 'POST', body, version });
 

@@ -6,7 +6,7 @@
  * Deliberately absent: rows and pixels (see `queue.js`), and closed alerts once they have left the list.
  */
 
-import { comparator, key, merge } from './order.js';
+import { comparator, key, merge, standing } from './order.js';
 import { counts, everything, matches } from './filter.js';
 
 /** @typedef {import('./order.js').Item} Item */
@@ -33,6 +33,14 @@ export class Board {
     /** @type {Set<string>} alerts with a claim, which may lapse */
     this.claimed = new Set();
     this.ticked = -Infinity;
+  }
+
+  /** @returns {Item[]} what has climbed to the desk and nobody is on, oldest first */
+  unanswered() {
+    const { now } = this.context();
+    return [...this.items.values()]
+      .filter((it) => it.handling.escalated?.to === 'desk' && standing(it.handling, now).state === 'new')
+      .sort((a, b) => (a.handling.escalated.at < b.handling.escalated.at ? -1 : 1));
   }
 
   /** Starts again with these items. @param {Iterable<Item>} items */

@@ -95,11 +95,21 @@ export class Console {
   async start() {
     this.show('queue');
     await this.reload();
+    await this.openLinked();
     setInterval(() => { this.board.tick(time.now()); this.wish(); }, 1000);
     this.every(POLL, () => this.poll());
     this.every(POLL_ROSTER, () => this.view === 'wearers' && this.roster());
     await Promise.allSettled([this.loadMap(), this.loadZones(), this.poll(), this.roster()]);
     this.queue.list.focus({ preventScroll: true });
+  }
+
+  /** A notification links to its alert: `#alert=ID`. One that is closed is read on its own. */
+  async openLinked() {
+    const id = /[#&]alert=([A-Z0-9]+)/.exec(location.hash)?.[1];
+    if (!id) return;
+    history.replaceState(null, '', location.pathname + location.search);
+    if (!this.board.get(id)) this.kept = await api.alert(id).catch((problem) => { this.toast(`${problem.message}.`, true); return null; });
+    if (this.board.get(id) || this.kept) this.select(id, { open: true });
   }
 
   /** @param {number} ms @param {() => any} work */
@@ -220,7 +230,7 @@ export class Console {
 
   draw() {
     this.queue.draw();
-    const stale = this.topbar.draw({ connection: this.connection, health: this.health, silentMs: this.stream.silentFor() });
+    const stale = this.topbar.draw({ connection: this.connection, health: this.health, silentMs: this.stream.silentFor(), unanswered: this.board.unanswered() });
     document.body.dataset.stale = String(stale);
     this.drawDetail();
     if (this.view === 'wearers') this.wearers.arrange();
@@ -276,10 +286,10 @@ export class Console {
     const alert = this.current()?.alert;
     if (alert?.id !== id) return;
     const { from, until } = this.hourOf(alert);
-    const [history, points] = await Promise.allSettled([api.alert(id), api.track(alert.wearer, from, until)]);
+    const [history, points, deliveries] = await Promise.allSettled([api.alert(id), api.track(alert.wearer, from, until), api.deliveries(id)]);
     if (this.selected !== id) return;
     if (history.status === 'fulfilled') {
-      this.histories.set(id, { ...history.value, at: time.steady() });
+      this.histories.set(id, { ...history.value, deliveries: deliveries.value ?? [], at: time.steady() });
       if (this.board.get(id)) this.board.put(history.value);
     } else {
       this.toast(`The history can't be read: ${history.reason.message}.`, true);

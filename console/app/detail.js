@@ -6,7 +6,7 @@
  */
 
 import { fill, h, keycap, mark } from './dom.js';
-import { evidence, metres, parameters, percent, timeline } from './sentence.js';
+import { channelTitle, evidence, metres, parameters, percent, receiver, timeline, told } from './sentence.js';
 import { SEVERITIES, ruleTitle } from './words.js';
 import { age, millis, moment, readable, span } from './time.js';
 import { now } from './now.js';
@@ -57,14 +57,14 @@ export class Detail {
 
   /**
    * @param {import('./order.js').Item} item
-   * @param {{revisions: any[], entries: any[]}|null} history null while it is on its way
+   * @param {{revisions: any[], entries: any[], deliveries: any[]}|null} history null while it is on its way
    */
   show(item, history) {
     if (this.shown === null) this.element.replaceChildren(this.scroll, this.foot);
     const { alert } = item;
     const open = this.scroll.querySelector('details')?.open ?? false;
     const { scrollTop } = this.scroll;
-    fill(this.scroll, [this.head(alert), this.says(alert), this.facts(alert), this.clocks(alert), this.basis(alert, open), this.history(history)]);
+    fill(this.scroll, [this.head(alert), this.says(alert), this.facts(alert), this.clocks(alert), this.basis(alert, open), this.told(history), this.history(history)]);
     if (this.shown === alert.id) this.scroll.scrollTop = scrollTop;
     else this.scroll.scrollTop = 0;
     this.shown = alert.id;
@@ -128,6 +128,15 @@ export class Detail {
       pair('Device', alert.device), pair('Officer', alert.officer), pair('Obligation', alert.obligation),
       pair('Reported again', alert.repeats > 0 && `${alert.repeats} times`),
       pair('First raised by', mono(alert.anchor)), pair('Identity', mono(alert.id)), pair('Revision', String(alert.revision))));
+  }
+
+  told(history) {
+    if (!history?.deliveries?.length) return null;
+    const line = (it) => h('li', { data: { state: it.state } },
+      h('span', {}, `${receiver(it.to).replace(/^the desk$/, 'desk')} · ${channelTitle(it.channel)}`),
+      h('b', { title: it.tries > 1 ? `${it.tries} attempts, revision ${it.revision}` : `Revision ${it.revision}` }, it.state),
+      timeOf(it.at), it.reason && h('small', {}, it.reason));
+    return h('section', {}, h('h3', {}, 'Told'), h('ul', { class: 'told' }, told(history.deliveries).map(line)));
   }
 
   history(history) {

@@ -100,9 +100,14 @@ export function handlingSentence(handling, me, zone) {
 }
 
 const DONE = { claim: 'claimed', release: 'released', acknowledge: 'acknowledged', note: 'noted', close: 'closed' };
+const CLIMBED = { unacknowledged: 'Nobody acknowledged', nobody_to_tell: 'Nobody to tell', undelivered: 'Not delivered' };
 
-/** @param {{command: string, disposition: string|null}} entry @returns {string} what was done */
+/** @param {string} to `desk` or `officer/ID` @returns {string} whom it is */
+export const receiver = (to) => (to === 'desk' ? 'the desk' : to.replace(/^officer\//, 'officer '));
+
+/** @param {{command: string, disposition: string|null, to?: string, why?: string}} entry @returns {string} what was done */
 export function entryTitle(entry) {
+  if (entry.command === 'escalate') return `${CLIMBED[entry.why] ?? 'Escalated'}: to ${receiver(entry.to)}`;
   const done = DONE[entry.command] ?? entry.command;
   const text = entry.disposition ? `${done} as ${dispositionTitle(entry.disposition).toLowerCase()}` : done;
   return text.charAt(0).toUpperCase() + text.slice(1);
@@ -153,6 +158,39 @@ export function differences(before, after, me, now) {
   if (after.alert.severity !== before.alert.severity) said.push(`The severity is ${after.alert.severity} now.`);
   if (said.length === 0 && is.version !== was.version) said.push('Something was noted on it.');
   return said;
+}
+
+const CHANNELS = { mqtt: 'topic', push: 'phone', email: 'mail' };
+
+/** @param {string} channel @returns {string} the way by which something was sent */
+export const channelTitle = (channel) => CHANNELS[channel] ?? channel.replace(/^webhook\//, 'webhook ');
+
+/**
+ * What was sent about an alert: for each receiver and channel how its newest revision stands, and how many came before.
+ * @param {any[]} deliveries oldest first
+ * @returns {Array<{to: string, channel: string, state: string, at: string, tries: number, reason: string, revision: number}>}
+ */
+export function told(deliveries) {
+  const newest = new Map();
+  for (const it of deliveries) newest.set(`${it.to} ${it.channel}`, it);
+  return [...newest.values()].map((it) => {
+    const last = it.attempts.at(-1);
+    return {
+      to: it.to, channel: it.channel, state: it.state, at: it.settled_at ?? last?.at ?? it.created_at, tries: it.attempts.length,
+      reason: it.state === 'accepted' || it.state === 'answered' ? '' : last?.reason || last?.outcome.replace('_', ' ') || '', revision: it.revision,
+    };
+  });
+}
+
+/**
+ * What the banner says of alerts that have climbed to the desk.
+ * @param {Item[]} items @returns {string|null}
+ */
+export function unanswered(items) {
+  if (items.length === 0) return null;
+  const codes = items.slice(0, 3).map((it) => it.alert.code).join(', ');
+  const more = items.length > 3 ? ` and ${items.length - 3} more` : '';
+  return `Nobody has acknowledged ${items.length === 1 ? 'an alert' : `${items.length} alerts`} in time: ${codes}${more}. Whoever is at the desk takes ${items.length === 1 ? 'it' : 'them'} up now.`;
 }
 
 /** @param {{kind: string, detail: string, since: string}} trouble @param {number} now @returns {string} */

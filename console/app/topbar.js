@@ -7,7 +7,7 @@
 
 import { fill, h, keycap, setText } from './dom.js';
 import { clock, zoneName } from './time.js';
-import { freshness, trouble } from './sentence.js';
+import { freshness, trouble, unanswered } from './sentence.js';
 import { now } from './now.js';
 import * as api from './api.js';
 
@@ -92,10 +92,10 @@ export class Topbar {
   }
 
   /**
-   * @param {{connection: 'connecting'|'live'|'dead', health: any, silentMs: number}} signs
+   * @param {{connection: 'connecting'|'live'|'dead', health: any, silentMs: number, unanswered: import('./order.js').Item[]}} signs
    * @returns {boolean} whether the picture is too old to be trusted
    */
-  draw({ connection, health, silentMs }) {
+  draw({ connection, health, silentMs, unanswered: waiting }) {
     const present = now();
     const link = CONNECTION[connection];
     this.link.dataset.grade = link.grade;
@@ -108,16 +108,18 @@ export class Topbar {
     const time = `${clock(present)} ${zoneName(present)}`;
     if (this.told !== time) fill(this.time, [clock(present), h('span', {}, zoneName(present))]);
     this.told = time;
-    this.drawBanner(connection, health, silentMs, present);
+    this.drawBanner(connection, health, silentMs, present, waiting);
     return connection === 'dead';
   }
 
-  drawBanner(connection, health, silentMs, present) {
+  drawBanner(connection, health, silentMs, present, waiting) {
     const sentences = [];
     if (connection === 'dead') {
       const since = clock(present - silentMs);
       sentences.push(`The connection to the service is dead: this page shows how things stood at ${since}. New alerts are not seen here. Trying again.`);
     }
+    const climbed = unanswered(waiting);
+    if (climbed) sentences.push(climbed);
     const troubles = health?.troubles ?? [];
     sentences.push(...troubles.map((it) => trouble(it, present)));
     if (health && health.status !== 'ok' && troubles.length === 0) sentences.push(`The service says that it is ${health.status}.`);

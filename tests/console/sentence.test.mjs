@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { differences, evidence, freshness, handlingSentence, handlingShort, metres, parameters, percent, timeline, trouble } from '../../console/app/sentence.js';
+import { channelTitle, differences, entryTitle, evidence, freshness, handlingSentence, handlingShort, metres, parameters, percent, timeline, told, trouble, unanswered } from '../../console/app/sentence.js';
 import { age, clock, moment, readable, span } from '../../console/app/time.js';
 import { dispositionTitle, ruleFamily, ruleTitle } from '../../console/app/words.js';
 import { item } from './items.mjs';
@@ -126,4 +126,27 @@ test('words that are not known stand for themselves', () => {
   assert.equal(ruleTitle('speed.limit'), 'Speed limit');
   assert.equal(ruleFamily('speed.limit'), 'speed');
   assert.equal(dispositionTitle('new_finding'), 'New finding');
+});
+
+test('a step of a ladder says why it was taken and whom it tells', () => {
+  const step = (why, to) => entryTitle({ command: 'escalate', disposition: null, why, to });
+  assert.equal(step('unacknowledged', 'officer/o-2'), 'Nobody acknowledged: to officer o-2');
+  assert.equal(step('nobody_to_tell', 'desk'), 'Nobody to tell: to the desk');
+  assert.equal(step('undelivered', 'desk'), 'Not delivered: to the desk');
+});
+
+test('of what was sent, the newest to each receiver is told', () => {
+  const row = (to, channel, state, attempts = []) => ({ to, channel, state, attempts, settled_at: null, created_at: 'c', revision: 1 });
+  const failed = [{ at: 'a', outcome: 'timed_out', reason: '' }];
+  const rows = told([row('desk', 'mqtt', 'accepted'), row('officer/o-1', 'push', 'failed', failed), row('desk', 'mqtt', 'queued')]);
+  assert.deepEqual(rows.map((it) => [it.to, it.channel, it.state, it.at, it.reason]), [
+    ['desk', 'mqtt', 'queued', 'c', ''], ['officer/o-1', 'push', 'failed', 'a', 'timed out'],
+  ]);
+  assert.equal(channelTitle('webhook/court'), 'webhook court');
+});
+
+test('the banner names alerts that have climbed to the desk', () => {
+  assert.equal(unanswered([]), null);
+  assert.equal(unanswered([item('AAAAA1')]), `Nobody has acknowledged an alert in time: AAAAA. Whoever is at the desk takes it up now.`);
+  assert.match(unanswered(['A', 'B', 'C', 'D'].map((it) => item(it))), /4 alerts in time: .* and 1 more\. .* takes them up now\.$/);
 });
