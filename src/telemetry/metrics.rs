@@ -21,8 +21,8 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Level, Metadata, Recorder
 use prometheus::{HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
 pub use broker::{
-    Broker, BrokerAck, BrokerClient, BrokerEnd, BrokerOutgoing, BrokerPromise, BrokerSetAside,
-    BrokerSubscription,
+    Broker, BrokerAck, BrokerCheck, BrokerClient, BrokerEnd, BrokerOutgoing, BrokerPromise,
+    BrokerSetAside, BrokerSubscription,
 };
 pub use ingest::{
     Closing, Ingest, LoginRefusal, OutgoingResult, PacketKind, PubackResult, PublishRefusal,

@@ -11,7 +11,12 @@
 )]
 
 mod acknowledgement;
+mod faults;
+mod promises;
+mod scripted;
 mod support;
 
 #[path = "../parts/mosquitto.rs"]
 mod mosquitto;
+#[path = "../parts/nats.rs"]
+mod nats;

@@ -152,13 +152,8 @@ impl Stage {
 
     /// Waits until the check of the broker's promises has ended.
     pub(crate) async fn checked(&self) {
-        let seen = async {
-            while self.value("bailiwick_broker_promise{promise=\"session\"}") < 0.5
-                && self.health.state().troubles.is_empty()
-            {
-                tokio::task::yield_now().await;
-            }
-        };
+        let series = "bailiwick_broker_checks_total{result=\"finished\"}";
+        let seen = self.reaches(series, 1);
         within("the check", seen).await;
     }
 }

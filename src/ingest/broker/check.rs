@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::House;
 use super::dial::{Wish, told};
 use crate::pipeline::health::Trouble;
-use crate::telemetry::metrics::BrokerPromise;
+use crate::telemetry::metrics::{BrokerCheck, BrokerPromise};
 
 /// Messages that are published to the client that is away: more than the 1,000 (and 20 under way) at which Mosquitto
 /// begins to drop where nobody says otherwise, and few enough to be no load.
@@ -79,6 +79,11 @@ pub(super) async fn check(house: &House) {
         drop(timeout(house.settings.limits.connect, forget(house)).await);
     }
     tell(house, &findings, problem.as_deref());
+    house.metrics.checked(if problem.is_none() {
+        BrokerCheck::Finished
+    } else {
+        BrokerCheck::Unfinished
+    });
 }
 
 fn tell(house: &House, findings: &Findings, unfinished: Option<&str>) {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rumqttc::mqttbytes::Error as MqttError;
 use rumqttc::{
     ConnectionError, Event, EventLoop, Outgoing, Packet, QoS, StateError, SubAck, SubscribeFilter,
     SubscribeReasonCode,
@@ -274,6 +275,10 @@ impl<'h> Incoming<'h> {
         let end = match error {
             ConnectionError::ConnectionRefused(_) | ConnectionError::NotConnAck(_) => {
                 BrokerEnd::Refused
+            }
+            // A connection that breaks is reported there too.
+            ConnectionError::MqttState(StateError::Deserialization(MqttError::Io(_))) => {
+                BrokerEnd::Gone
             }
             ConnectionError::MqttState(StateError::Deserialization(_)) => BrokerEnd::Malformed,
             ConnectionError::MqttState(StateError::AwaitPingResp)

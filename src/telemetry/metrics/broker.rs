@@ -97,6 +97,16 @@ label_values! {
     }
 }
 
+label_values! {
+    /// How a check of the broker's promises ended.
+    BrokerCheck {
+        /// All of them were tried.
+        Finished = "finished",
+        /// Not all of them could be tried.
+        Unfinished = "unfinished",
+    }
+}
+
 /// From a broker on the same machine to one that stands still.
 const WAIT_BOUNDS: &[f64] = &[0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
@@ -198,6 +208,13 @@ const PROMISES: Metric = Metric::gauge(
 )
 .by("promise", BrokerPromise::TEXTS);
 
+const CHECKS: Metric = Metric::counter(
+    "bailiwick_broker_checks_total",
+    "checks",
+    "checks of the broker's promises, by how they ended",
+)
+.by("result", BrokerCheck::TEXTS);
+
 /// The part of the catalogue that belongs to the broker source.
 pub(super) const METRICS: &[&Metric] = &[
     &CONNECTED,
@@ -218,6 +235,7 @@ pub(super) const METRICS: &[&Metric] = &[
     &OUTGOING_REBUILT,
     &RECEIPTS_DROPPED,
     &PROMISES,
+    &CHECKS,
 ];
 
 /// Handles of the broker source.
@@ -242,6 +260,7 @@ pub struct Broker {
     receipts_dropped: Counter,
     session_kept: Gauge,
     queue_kept: Gauge,
+    checks: CounterBy<BrokerCheck>,
 }
 
 impl Broker {
@@ -270,6 +289,7 @@ impl Broker {
             receipts_dropped: handles.counter(&RECEIPTS_DROPPED),
             session_kept: promise(BrokerPromise::Session),
             queue_kept: promise(BrokerPromise::Queue),
+            checks: handles.counter_by(&CHECKS),
         }
     }
 
@@ -346,6 +366,11 @@ impl Broker {
     /// Ranges of receipts were given up.
     pub fn receipts_dropped(&self, count: u64) {
         self.receipts_dropped.increment(count);
+    }
+
+    /// A check of the promises has ended; what it found is told before.
+    pub fn checked(&self, result: BrokerCheck) {
+        self.checks.increment(result);
     }
 
     /// What the check found of a promise.
