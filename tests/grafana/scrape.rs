@@ -110,6 +110,7 @@ fn shown(selector: &Selector, series: &[Series]) -> bool {
             let found = labels.get(label).map(String::as_str);
             match &**operator {
                 "=" => found == Some(value),
+                "!=" => found != Some(value),
                 "=~" => found.is_some_and(|found| value.split('|').any(|word| word == found)),
                 other => panic!("{other} is not used so far"),
             }
