@@ -47,8 +47,8 @@ pub struct Recurrence {
     text: String,
     rule: String,
     start: DateTime,
-    /// Length of a period that is a whole number of days, for rules that do not count their occurrences.
-    period_days: Option<i64>,
+    /// Length of a period that always has as many hours, for rules that do not count their occurrences.
+    period_hours: Option<i64>,
 }
 
 impl PartialEq for Recurrence {
@@ -61,7 +61,8 @@ impl Recurrence {
     /// Reads `FREQ=…`, optionally with a `DTSTART:` line before it.
     ///
     /// # Errors
-    /// When it is not RFC 5545, or recurs more than once a minute.
+    /// When it is not RFC 5545, or counts in minutes or seconds: those have no end within a service's time, and every half an
+    /// hour is `FREQ=HOURLY;BYMINUTE=0,30`.
     pub fn parse(text: &str) -> Result<Self, InvalidRecurrence> {
         let invalid = |problem: String| InvalidRecurrence {
             text: text.to_owned(),
@@ -92,22 +93,28 @@ impl Recurrence {
         if of("BYSECOND").is_some() || of("FREQ").is_some_and(|(_, value)| value == "SECONDLY") {
             return Err(invalid("seconds are not supported".to_owned()));
         }
+        if of("FREQ").is_some_and(|(_, value)| value == "MINUTELY") {
+            let instead =
+                "minutes are not counted; FREQ=HOURLY;BYMINUTE=0,30 is every half an hour";
+            return Err(invalid(instead.to_owned()));
+        }
         let interval: i64 = of("INTERVAL")
             .and_then(|(_, value)| value.parse().ok())
             .unwrap_or(1);
-        let days = match of("FREQ").map(|(_, value)| value) {
-            Some("DAILY") => Some(1),
-            Some("WEEKLY") => Some(7),
+        let hours = match of("FREQ").map(|(_, value)| value) {
+            Some("HOURLY") => Some(1),
+            Some("DAILY") => Some(24),
+            Some("WEEKLY") => Some(7 * 24),
             Some(_) | None => None,
         };
-        let period_days = days
+        let period_hours = hours
             .filter(|_| of("COUNT").is_none())
-            .and_then(|days: i64| days.checked_mul(interval));
+            .and_then(|hours: i64| hours.checked_mul(interval));
         let recurrence = Self {
             text: text.to_owned(),
             rule: parts.join(";"),
             start,
-            period_days,
+            period_hours,
         };
         recurrence
             .expansion(start)
@@ -127,14 +134,17 @@ impl Recurrence {
 
     /// A start so late that few occurrences have to be counted up to a wall-clock time, and which counts the same ones.
     fn late_start(&self, clock: DateTime) -> DateTime {
-        let days = clock.date().duration_since(self.start.date()).as_hours() / 24;
+        // A day less, because dates say nothing of the hours in them.
+        let hours = clock.date().duration_since(self.start.date()).as_hours() - 24;
         let periods = self
-            .period_days
+            .period_hours
             .filter(|period| *period > 0)
-            .map_or(0, |period| days / period - 1);
-        let shift = periods.max(0).saturating_mul(self.period_days.unwrap_or(0));
+            .map_or(0, |period| hours / period - 1);
+        let shift = periods
+            .max(0)
+            .saturating_mul(self.period_hours.unwrap_or(0));
         self.start
-            .checked_add(jiff::Span::new().try_days(shift).unwrap_or_default())
+            .checked_add(jiff::Span::new().try_hours(shift).unwrap_or_default())
             .unwrap_or(self.start)
     }
 
@@ -310,10 +320,11 @@ mod tests {
             "FREQ=DAILY;BYMONTH=2;BYHOUR=1,23;BYMINUTE=30",
             "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=9;BYMINUTE=0",
             "FREQ=HOURLY;INTERVAL=5",
+            "DTSTART:20200215T203000\nRRULE:FREQ=HOURLY;INTERVAL=7;BYMINUTE=0,30",
         ] {
             let quick = Recurrence::parse(rule).unwrap();
             let slow = Recurrence {
-                period_days: None,
+                period_hours: None,
                 ..quick.clone()
             };
             let mut at = Timestamp::parse("2021-03-27T00:00:00Z").unwrap();
@@ -347,6 +358,7 @@ mod tests {
             "",
             "weekly",
             "FREQ=SECONDLY",
+            "FREQ=MINUTELY",
             "FREQ=WEEKLY;BYDAY=XX",
             "EXDATE:20260101T000000Z\nFREQ=DAILY",
         ] {
