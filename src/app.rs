@@ -145,17 +145,7 @@ impl App {
             answers: settings.notify.answers(),
         };
         let owner = format!("{}@{}", std::process::id(), clock.now());
-        let notifier = Notifier::new(
-            settings.notify,
-            notify::Parts {
-                store: Arc::clone(&store),
-                clock: Arc::clone(&clock),
-                owner: owner.clone(),
-                announcements: announcements.clone(),
-                health: health.clone(),
-                metrics: metrics.notify(),
-            },
-        )?;
+        let notifier = Notifier::new(settings.notify, notify_parts(&web_parts, &owner))?;
         let web = match settings.web {
             Some(web) => Some(Web::bind(web, web_parts).await?),
             None => None,
@@ -415,6 +405,18 @@ fn broker_parts(
         health: health.clone(),
         clock: Arc::clone(clock),
         metrics: metrics.clone(),
+    }
+}
+
+/// What notification works with: what the page works with, and a name of its own.
+fn notify_parts(page: &web::Parts, owner: &str) -> notify::Parts {
+    notify::Parts {
+        store: Arc::clone(&page.store),
+        clock: Arc::clone(&page.clock),
+        owner: owner.to_owned(),
+        announcements: page.announcements.clone(),
+        health: page.health.clone(),
+        metrics: page.metrics.notify(),
     }
 }
 

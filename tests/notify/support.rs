@@ -181,10 +181,10 @@ impl World {
             .unwrap();
         let entries = history.entries.into_iter().map(|entry| {
             let second = entry.at.since(start()).as_millis() / 1000;
-            let what = match entry.command {
-                Command::Escalate { to, why } => format!("{why} {to}"),
-                other => other.name().to_owned(),
-            };
+            let mut what = entry.command.name().to_owned();
+            if let Command::Escalate { to, why } = entry.command {
+                what = format!("{why} {to}");
+            }
             (second, entry.actor.0, what)
         });
         entries.collect()

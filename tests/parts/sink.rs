@@ -81,7 +81,7 @@ impl Sink {
     pub(crate) async fn arrived(&self, count: usize) {
         let mut requests = self.requests.clone();
         let enough = requests.wait_for(|requests| requests.len() >= count);
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), enough);
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(1), enough);
         drop(waited.await.expect("they arrive within a minute").unwrap());
     }
 }
