@@ -1,4 +1,5 @@
-//! How many reports a second the store takes, committed with `synchronous=FULL`.
+//! How many reports a second the store takes, on SQLite with `synchronous=FULL` and on a private PostgreSQL that waits for the
+//! disk as well, side by side.
 //!
 //! Budget: 150,000 reports a second at batches of 1,000 with payloads of about 250 bytes, on two quiet cores and a disk
 //! that syncs in half a millisecond; a decision beside that load within 50 ms. Run with
@@ -10,8 +11,13 @@
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::as_conversions,
-    reason = "a bench reads the clock and prints a table; its counts are far below 2^53"
+    clippy::panic,
+    reason = "a bench reads the clock and prints a table; its counts are far below 2^53; it ends where there is no server"
 )]
+
+#[path = "../tests/parts/postgres.rs"]
+#[expect(dead_code, reason = "tests want more of a server than a bench")]
+mod postgres;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +36,8 @@ use bailiwick::store::{
 };
 use bailiwick::wire::report;
 
+use self::postgres::Cluster;
+
 /// Devices that report in turn.
 const DEVICES: u64 = 1_000;
 
@@ -39,26 +47,56 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime can be built");
-    println!("batch  reports   reports/s  us/report  commit p50  commit p99");
-    for (size, batches) in [(1, 2_000), (100, 500), (1_000, 300), (4_000, 100)] {
-        runtime.block_on(measure(size, batches));
+    let server = Cluster::durable();
+    for (name, place) in [
+        ("SQLite", Place::Sqlite),
+        ("PostgreSQL", Place::Postgres(&server)),
+    ] {
+        println!("{name}");
+        println!("batch  reports   reports/s  us/report  commit p50  commit p99");
+        for (size, batches) in [(1, 2_000), (100, 500), (1_000, 300), (4_000, 100)] {
+            runtime.block_on(measure(place, size, batches));
+        }
+        runtime.block_on(decide_beside(place));
+        runtime.block_on(checkpoints(place));
+        runtime.block_on(pack(place));
     }
-    runtime.block_on(decide_beside());
-    runtime.block_on(checkpoints());
-    runtime.block_on(pack());
     runtime.block_on(sizes());
 }
 
-async fn open(folder: &tempfile::TempDir) -> (Arc<dyn Store>, tokio::task::JoinSet<()>) {
-    let url = format!("sqlite:{}", folder.path().join("bench.db").display());
-    let (store, writer): (_, Writer) = store::connect(&url).await.expect("a new file opens");
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(writer.run());
-    (store, tasks)
+/// Where a database is made for each measurement.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    /// A file in a folder of its own.
+    Sqlite,
+    /// A server that was started for this.
+    Postgres(&'p Cluster),
 }
 
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written")
+/// An open database, its writer, and the folder of a file.
+struct Opened {
+    store: Arc<dyn Store>,
+    tasks: tokio::task::JoinSet<()>,
+    folder: tempfile::TempDir,
+}
+
+impl Place<'_> {
+    async fn open(self) -> Opened {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        let folder = folder.expect("the target folder can be written");
+        let url = match self {
+            Place::Sqlite => format!("sqlite:{}", folder.path().join("bench.db").display()),
+            Place::Postgres(server) => server.database(),
+        };
+        let (store, writer): (_, Writer) = store::connect(&url).await.expect("a new one opens");
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(writer.run());
+        Opened {
+            store,
+            tasks,
+            folder,
+        }
+    }
 }
 
 fn entry(position: u64) -> Entry {
@@ -102,10 +140,10 @@ fn batch(epoch: u64, after: u64, size: u64) -> Arc<Batch> {
     })
 }
 
-async fn measure(size: u64, batches: u64) {
-    let folder = folder();
-    let (store, _tasks) = open(&folder).await;
-    let epoch = own(&*store).await;
+async fn measure(place: Place<'_>, size: u64, batches: u64) {
+    let opened = place.open().await;
+    let store = &opened.store;
+    let epoch = own(&**store).await;
     let mut times = Vec::new();
     for number in 0..batches {
         let batch = batch(epoch, number * size, size);
@@ -140,10 +178,10 @@ fn print_times(what: &str, mut times: Vec<Duration>) {
 }
 
 /// Decisions, one after the other, while batches of 1,000 are committed without a pause.
-async fn decide_beside() {
-    let folder = folder();
-    let (store, _tasks) = open(&folder).await;
-    let epoch = own(&*store).await;
+async fn decide_beside(place: Place<'_>) {
+    let opened = place.open().await;
+    let store = &opened.store;
+    let epoch = own(&**store).await;
     let mut first = Arc::unwrap_or_clone(batch(epoch, 0, 1));
     let opening = opening();
     first.entries.iter_mut().for_each(|entry| {
@@ -238,11 +276,11 @@ fn note(alert: &Alert, expected: u32) -> Decision {
 }
 
 /// A round of checkpoints of ten thousand wearers, again and again, and what a start reads of them.
-async fn checkpoints() {
+async fn checkpoints(place: Place<'_>) {
     const WEARERS: u64 = 10_000;
-    let folder = folder();
-    let (store, _tasks) = open(&folder).await;
-    let epoch = own(&*store).await;
+    let opened = place.open().await;
+    let store = &opened.store;
+    let epoch = own(&**store).await;
     let mut times = Vec::new();
     for round in 1..=4 {
         store
@@ -261,7 +299,7 @@ async fn checkpoints() {
     }
     print_times("200 checkpoints of 10,000 wearers", times);
     let begun = Instant::now();
-    own(&*store).await;
+    own(&**store).await;
     println!(
         "taking over with {WEARERS} checkpoints: {:.0?}",
         begun.elapsed()
@@ -291,11 +329,11 @@ fn checkpoint(position: u64, number: u64) -> Checkpoint {
     }
 }
 
-async fn pack() {
+async fn pack(place: Place<'_>) {
     const REPORTS: u64 = 200_000;
-    let folder = folder();
-    let (store, _tasks) = open(&folder).await;
-    let epoch = own(&*store).await;
+    let opened = place.open().await;
+    let store = &opened.store;
+    let epoch = own(&**store).await;
     for after in (0..REPORTS).step_by(1_000) {
         let stored = store.commit(batch(epoch, after, 1_000)).await;
         stored.expect("it is stored");
@@ -345,8 +383,11 @@ async fn sizes() {
     const REPORTS: u64 = 60 * DEVICES;
     let mut sizes = Vec::new();
     for packed in [false, true] {
-        let folder = folder();
-        let (store, mut tasks) = open(&folder).await;
+        let Opened {
+            store,
+            mut tasks,
+            folder,
+        } = Place::Sqlite.open().await;
         let epoch = own(&*store).await;
         for after in (0..REPORTS).step_by(1_000) {
             let stored = store.commit(batch(epoch, after, 1_000)).await;

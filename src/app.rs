@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::ingest::broker::{self, Broker};
@@ -23,6 +23,7 @@ use crate::notify::{self, Notifier, outbox};
 use crate::pipeline::announcements::Announcements;
 use crate::pipeline::delivery::Inlet;
 use crate::pipeline::health::{Health, Trouble};
+use crate::pipeline::tenure::{self, Tenure};
 use crate::pipeline::{self, Pipeline, keeping};
 use crate::store::{self, Store, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -119,7 +120,8 @@ struct Ended {
 }
 
 impl App {
-    /// Opens the database, takes the addresses, replays the journal, and answers people; devices are not let in yet.
+    /// Opens the database and answers people, waits until no other engine is at work on it, takes the devices' address
+    /// and replays the journal; devices are not let in yet. Dropped while it waits, it has taken nothing.
     ///
     /// # Errors
     /// When something that it needs is not to be had: the database, an address, a journal that can be read.
@@ -129,8 +131,6 @@ impl App {
         let (health, metrics) = (Health::new(), Metrics::new());
         let announcements = Announcements::new();
         health.raise(Trouble::Starting, clock.now(), "the service is starting");
-        let bind = |endpoint| Endpoint::bind(endpoint, inlet.clone(), metrics.ingest());
-        let endpoint = settings.endpoint.map(bind).transpose()?;
         let take = |broker| Broker::new(broker, broker_parts(&inlet, &health, &clock, &metrics));
         let broker = settings.broker.map(take).transpose()?;
         let web_parts = web::Parts {
@@ -155,14 +155,14 @@ impl App {
             parts: Vec::new(),
             ended,
             ending,
-            endpoint_address: endpoint.as_ref().map(Endpoint::address),
+            endpoint_address: None,
             broker,
             web_address: web.as_ref().map(Web::address),
             doorkeepers: Doorkeepers {
-                endpoint: endpoint.as_ref().map(Endpoint::doorkeeper),
+                endpoint: None,
                 web: web.as_ref().map(Web::doorkeeper),
             },
-            endpoint,
+            endpoint: None,
             inlet,
             health: health.clone(),
             clock: Arc::clone(&clock),
@@ -174,6 +174,7 @@ impl App {
             notifier: Some(notifier),
         };
         app.serve(writer, web);
+        app.take_turn(&settings.pipeline, settings.endpoint).await?;
         let parts = pipeline::Parts {
             store,
             clock,
@@ -195,10 +196,44 @@ impl App {
             Ok(())
         });
         if let Some(web) = web {
+            let page = web.address().to_string();
+            info!(page, "people can look; devices are let in later");
             self.run("page", move |stop| async move {
                 web.run(stopped(stop)).await.context("the page failed")
             });
         }
+    }
+
+    /// Waits until no other engine is at work on the database, and keeps it so; then takes the devices' address.
+    async fn take_turn(
+        &mut self,
+        settings: &pipeline::Settings,
+        endpoint: Option<ingest::Settings>,
+    ) -> anyhow::Result<()> {
+        let tenure = Tenure {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            health: self.health.clone(),
+            settings: tenure::Settings {
+                owner: settings.owner.clone(),
+                term: settings.lease,
+            },
+        };
+        tenure.begin().await?;
+        self.run("lease", move |stop| async move {
+            tokio::select! {
+                lost = tenure.keep() => Err(lost.into()),
+                () = stopped(stop) => {
+                    tenure.end().await;
+                    Ok(())
+                }
+            }
+        });
+        let bind = |endpoint| Endpoint::bind(endpoint, self.inlet.clone(), self.metrics.ingest());
+        self.endpoint = endpoint.map(bind).transpose()?;
+        self.endpoint_address = self.endpoint.as_ref().map(Endpoint::address);
+        self.doorkeepers.endpoint = self.endpoint.as_ref().map(Endpoint::doorkeeper);
+        Ok(())
     }
 
     /// Replays the journal and starts the pipeline; an empty database takes its definitions.

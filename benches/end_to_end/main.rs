@@ -104,6 +104,7 @@ impl Service {
             notify: bailiwick::notify::settings::Settings::default(),
             pipeline: pipeline::Settings {
                 owner: "bench".to_owned(),
+                lease: pipeline::LEASE,
                 checkpoints: pipeline::CheckpointLimits::default(),
             },
             keeping: keeping::Settings::default(),

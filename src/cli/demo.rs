@@ -249,6 +249,7 @@ fn settings(arguments: &Arguments, world: &World, token: &str) -> anyhow::Result
         notify: crate::notify::settings::Settings::default(),
         pipeline: pipeline::Settings {
             owner: "demo".to_owned(),
+            lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),

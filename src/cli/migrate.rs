@@ -20,8 +20,12 @@ use crate::store;
 Exit codes: 0 the database is at this release's schema; 1 it is not; 2 the command line was not understood."
 )]
 pub(super) struct Arguments {
-    /// The database: sqlite:PATH. Otherwise the one that the configuration names
-    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "config",
+        help = "The database: sqlite:PATH or postgres://USER@HOST/DATABASE. Otherwise the one that the configuration names"
+    )]
     database: Option<String>,
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]

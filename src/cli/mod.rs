@@ -5,6 +5,7 @@
 //! Deliberately absent: rules, and anything that another front end would have to repeat.
 
 mod config;
+mod copy;
 mod definitions;
 mod demo;
 mod findings;
@@ -73,6 +74,8 @@ enum Command {
     Config(config::Command),
     /// Create a database, or bring one to this release's schema
     Migrate(migrate::Arguments),
+    /// Copy a whole database into another, from SQLite to PostgreSQL or back, and compare every table
+    Copy(copy::Arguments),
 }
 
 /// How results are written: for people, or one JSON value a line.
@@ -111,6 +114,7 @@ impl Words {
             Command::Roster(command) => roster::run(command),
             Command::Config(command) => config::run(command),
             Command::Migrate(arguments) => migrate::run(&arguments),
+            Command::Copy(arguments) => copy::run(&arguments),
         };
         match result {
             Err(error) if is_reader_gone(&error) => Ok(ExitCode::SUCCESS),

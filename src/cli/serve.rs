@@ -54,7 +54,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
-    let mut app = App::start(settings, Arc::new(SystemClock)).await?;
+    let started = tokio::select! {
+        app = App::start(settings, Arc::new(SystemClock)) => Some(app?),
+        // It may stand by for days.
+        () = interrupted() => None,
+    };
+    let Some(mut app) = started else {
+        return Ok(());
+    };
     app.open();
     let address =
         |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
@@ -68,6 +75,18 @@ async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
     };
     app.stop().await;
     failure.map_or(Ok(()), Err)
+}
+
+/// A name that no other process bears, on no computer and at no time: whoever bears the name of a partition's owner is
+/// taken for it.
+fn name_of_this_process() -> anyhow::Result<String> {
+    // Linux's; elsewhere the number and the random part tell processes apart.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let (host, process) = (host.trim(), std::process::id());
+    let mut once = [0_u8; 6];
+    getrandom::fill(&mut once)
+        .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(format!("{host}/{process}/{}", hex::encode(once)))
 }
 
 /// The configuration as what the parts are told.
@@ -95,7 +114,8 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
         web: Some(page(settings.web, reporters)?),
         notify: settings.notify,
         pipeline: pipeline::Settings {
-            owner: format!("process {}", std::process::id()),
+            owner: name_of_this_process()?,
+            lease: settings.lease,
             checkpoints: settings.checkpoints,
         },
         keeping,

@@ -140,6 +140,7 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
         notify: crate::notify::settings::Settings::default(),
         pipeline: pipeline::Settings {
             owner: "replay".to_owned(),
+            lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),

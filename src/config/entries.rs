@@ -66,6 +66,11 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     if let Some(mut table) = table.table("database") {
         let url = |node: &Node| Ok(DatabaseUrl::new(node.text()?));
         put(table.read("url", url), &mut settings.database);
+        // Whoever names a file means it, whatever else is left standing.
+        let file = |node: &Node| DatabaseUrl::from_file(&path(node, folder)?);
+        put(table.read("url_file", file), &mut settings.database);
+        let term = Span::seconds(2)..=Span::minutes(5);
+        put(span(&mut table, "lease", &term), &mut settings.lease);
         table.finish();
     }
     if let Some(table) = table.table("endpoint") {

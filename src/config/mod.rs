@@ -26,7 +26,7 @@ use crate::ingest::broker::{self as source, Address};
 use crate::ingest::{self, IngestError};
 use crate::model::id::AgencyId;
 use crate::model::time::Span;
-use crate::pipeline::CheckpointLimits;
+use crate::pipeline::{CheckpointLimits, LEASE};
 use crate::telemetry::LogSettings;
 use crate::tls::Listening;
 use crate::wire::problem::FileProblem;
@@ -44,6 +44,8 @@ const ENVIRONMENT: &str = "environment";
 pub struct Settings {
     /// Where everything is kept.
     pub database: DatabaseUrl,
+    /// How long the database waits for this engine before another may take over.
+    pub lease: Span,
     /// The MQTT endpoint.
     pub endpoint: ingest::Settings,
     /// Where phones and Traccar servers publish, which phones are known, and their keys.
@@ -79,6 +81,19 @@ impl DatabaseUrl {
     /// The URL, to connect with.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A URL that stands alone in a file, for its owner's eyes.
+    pub(super) fn from_file(path: &Path) -> Result<Self, String> {
+        let text = reading::some_text(path).map_err(|error| error.to_string())?;
+        let url = text.trim_end_matches(['\r', '\n']);
+        if url.contains(char::is_whitespace) {
+            let path = path.display();
+            return Err(format!(
+                "{path} holds more than a URL; expected postgres://USER:PASSWORD@HOST/DATABASE alone"
+            ));
+        }
+        Ok(Self::new(url))
     }
 }
 
@@ -183,6 +198,7 @@ impl Default for Settings {
         let here = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         Self {
             database: DatabaseUrl::new("sqlite:bailiwick.db"),
+            lease: LEASE,
             endpoint: ingest::Settings::new(here(1883)),
             routes: Routes::new(DEFAULT_ROOT),
             endpoint_enabled: true,

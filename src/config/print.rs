@@ -136,6 +136,7 @@ pub fn print() -> String {
     // Taken apart without a rest, so that a new setting can't be forgotten here.
     let Settings {
         database,
+        lease,
         endpoint,
         routes: _,
         endpoint_enabled,
@@ -150,10 +151,18 @@ pub fn print() -> String {
     let database = format!(
         "
 [database]
-# sqlite:PATH, from the folder in which the service is started. Created where there is none; brought up to date where it is older.
+# sqlite:PATH, from the folder in which the service is started; created where there is none. Or postgres://USER@HOST/DATABASE
+# (on this computer postgres:///DATABASE?host=/run/postgresql); the database must exist. Either is brought up to date where it is
+# older.
 url = {:?}
+# The same in a file of its own, where the URL holds a password; it goes before `url`.
+#url_file = \"secrets/database\"
+# Of several services on one PostgreSQL one is at work and the others stand by. When it has said nothing for so long, another
+# takes over. Shorter is sooner, and takes a slow database for a dead service.
+lease = \"{}\"
 ",
-        database.as_str()
+        database.as_str(),
+        duration::text(lease)
     );
     [
         INTRODUCTION,

@@ -79,8 +79,12 @@ fn the_examples_in_it_are_understood() {
         let secret = format!("made by a machine for {name}\n");
         fs::write(folder.path().join("secrets").join(name), secret).unwrap();
     }
+    let url = "postgres://bailiwick:secret@db/bailiwick";
+    fs::write(folder.path().join("secrets/database"), format!("{url}\n")).unwrap();
     let text = with_examples(&print());
     let settings = Settings::parse(("it", folder.path()), &text, &Environment::default()).unwrap();
+    assert_eq!(settings.database.as_str(), url);
+    assert!(!format!("{settings:?}").contains("bailiwick:secret"));
     assert_eq!(settings.endpoint.logins.len(), 4);
     let tls = settings.endpoint.tls.clone().unwrap();
     let beside = |name: &str| folder.path().join("tls").join(name);

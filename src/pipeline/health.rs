@@ -15,6 +15,8 @@ use crate::model::time::Timestamp;
 pub enum Trouble {
     /// The journal is being replayed after a start; nothing is judged yet.
     Starting,
+    /// Another engine is at work on the same database; this one waits until it is gone.
+    Standby,
     /// Messages of the past are being played in, as fast as they can be judged.
     CatchingUp,
     /// The store does not take what we give it; nothing is acknowledged meanwhile.
@@ -35,8 +37,9 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Starting,
+        Self::Standby,
         Self::CatchingUp,
         Self::Store,
         Self::Lag,
@@ -51,6 +54,7 @@ impl Trouble {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
+            Self::Standby => "standby",
             Self::CatchingUp => "catching_up",
             Self::Store => "store",
             Self::Lag => "lag",
@@ -65,7 +69,7 @@ impl Trouble {
     /// Whether new work should go elsewhere while it stands.
     pub const fn unready(self) -> bool {
         match self {
-            Self::Starting | Self::Store | Self::Stopping => true,
+            Self::Starting | Self::Standby | Self::Store | Self::Stopping => true,
             Self::CatchingUp
             | Self::Lag
             | Self::Clock

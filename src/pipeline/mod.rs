@@ -14,6 +14,7 @@ pub mod keeping;
 mod marks;
 mod recovery;
 mod sightings;
+pub mod tenure;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use self::draft::Draft;
 use self::health::{Health, Trouble};
 use self::judge::Judge;
 pub use self::marks::CheckpointLimits;
+pub use self::tenure::LEASE;
 use crate::clock::{Clock, Stopwatch};
 use crate::model::event::{Event, History};
 use crate::model::id::AgencyId;
@@ -61,6 +63,8 @@ const CLOCK_BACK_MAX: Span = Span::seconds(2);
 pub struct Settings {
     /// Who we are, for people who look at the partition's row.
     pub owner: String,
+    /// How long the database waits for us before another engine may take over.
+    pub lease: Span,
     /// How much a restart may have to replay.
     pub checkpoints: CheckpointLimits,
 }

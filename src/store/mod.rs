@@ -6,6 +6,7 @@
 //! which can be repeated without harm. Behind the doors stands one [`Writer`]; where it runs is for `app` to decide.
 //! Deliberately absent: rules, sockets, and any other way to write.
 
+mod copy;
 mod error;
 mod outbox;
 mod postgres;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use self::copy::{Copied, copy};
 pub use self::error::StoreError;
 pub use self::outbox::{
     Attempt, AttemptOutcome, Attempted, Backlog, Climb, Delivery, LadderRow, Lease, MQTT,
@@ -35,7 +37,7 @@ use crate::model::id::{AgencyId, AlertId, DeviceId, WearerId};
 use crate::model::report::{Case, Strap};
 use crate::model::roster::Roster;
 use crate::model::snapshot::Snapshot;
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 use crate::model::units::Percent;
 use crate::wire::alert::QueueItem;
 /// The digest by which a stored effect is compared with the same one replayed.
@@ -424,18 +426,20 @@ pub async fn connect_to_read(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 /// # Errors
 /// `Newer` when a newer release wrote it, `Damaged` when it can't be read, otherwise `Open` with what would be right.
 pub async fn connect(url: &str) -> Result<(Arc<dyn Store>, Writer), StoreError> {
-    let problem = match url.split_once(':') {
-        Some(("sqlite", path)) => return sqlite::connect(path).await,
-        Some(("postgres" | "postgresql", _)) => return postgres::connect(url).await,
-        Some(_) | None => {
-            "the database is not known; use sqlite:PATH or postgres://USER@HOST/DATABASE"
-        }
-    };
-    Err(StoreError::Open {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => sqlite::connect(path).await,
+        Some(("postgres" | "postgresql", _)) => postgres::connect(url).await,
+        Some(_) | None => Err(unknown(url)),
+    }
+}
+
+fn unknown(url: &str) -> StoreError {
+    StoreError::Open {
         url: without_password(url),
-        problem: problem.to_owned(),
+        problem: "the database is not known; use sqlite:PATH or postgres://USER@HOST/DATABASE"
+            .to_owned(),
         source: None,
-    })
+    }
 }
 
 /// Whether a database file may be taken away: nobody has it open.
@@ -458,10 +462,32 @@ fn without_password(url: &str) -> String {
     }
 }
 
+/// Whose a partition is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// Ours, for the time that was asked for.
+    Ours,
+    /// Another's, for so long unless they renew it.
+    Others {
+        /// Who they are.
+        owner: String,
+        /// What is left of their time, by the database's clock.
+        left: Span,
+    },
+}
+
 /// The database, whichever it is.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Takes a partition over: raises its epoch and reads what is needed to go on.
+    /// Takes or renews the lease of a partition. By the database's clock nobody else takes it before it has run out. A
+    /// file has no other process, so that its partitions are always ours.
+    async fn hold(&self, partition: u32, owner: &str, term: Span) -> Result<Holding, StoreError>;
+
+    /// Gives a lease back, so that nobody has to wait for its end.
+    async fn give_up(&self, partition: u32, owner: &str) -> Result<(), StoreError>;
+
+    /// Takes a partition over: raises its epoch and reads what is needed to go on. From then on nothing that an earlier
+    /// owner gives to commit, to settle or to send is taken. `TakenOver` where another holds the lease.
     async fn take_over(&self, partition: u32, owner: &str) -> Result<Recovery, StoreError>;
 
     /// Stored entries after a position, in order, at most `limit`.

@@ -76,6 +76,12 @@ pub(super) async fn pass(
     request.extensions_mut().insert(BodyMax(max));
     let mut response = if announced(request.headers()).is_some_and(|length| length > max) {
         too_large(max).into_response()
+    } else if !request.method().is_safe() && house.stands_by() {
+        ApiError::new(
+            Code::Unavailable,
+            "another engine is at work, and this one stands by; go to that one",
+        )
+        .into_response()
     } else {
         let served = timeout(gate.takes.time(&house), next.run(request)).await;
         served.unwrap_or_else(|_elapsed| {

@@ -16,7 +16,7 @@ use super::auth::MayRead;
 use super::board::seconds;
 use super::views::{HealthView, ProblemView, TroubleView};
 use crate::model::time::Timestamp;
-use crate::pipeline::health::State as HealthState;
+use crate::pipeline::health::{State as HealthState, Trouble};
 use crate::telemetry::metrics::health::Health as Counts;
 
 /// Whether the process is alive.
@@ -93,6 +93,12 @@ pub(super) async fn metrics(
 }
 
 impl House {
+    /// Whether another engine is at work, so that nothing may be changed here.
+    pub(super) fn stands_by(&self) -> bool {
+        let state = self.parts.health.state();
+        state.troubles.contains_key(&Trouble::Standby)
+    }
+
     /// How the service is now.
     pub(super) fn health(&self) -> HealthView {
         view(&self.parts.health.state(), self.parts.clock.now())
@@ -110,7 +116,9 @@ fn tell(counts: &Counts, state: &HealthState) {
 
 fn view(state: &HealthState, now: Timestamp) -> HealthView {
     let ready = state.is_ready();
-    let status = if !ready {
+    let status = if state.troubles.contains_key(&Trouble::Standby) {
+        "standby"
+    } else if !ready {
         "down"
     } else if state.troubles.is_empty() {
         "ok"

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use crate::support::{Desk, bailiwick};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["replay"],
     &["locate"],
     &["simulate"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 11] = [
     &["config", "check"],
     &["config", "print"],
     &["migrate"],
+    &["copy"],
     &[],
 ];
 

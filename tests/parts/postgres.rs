@@ -18,8 +18,8 @@ initdb --pgdata data --username bailiwick --auth trust --encoding UTF8 --no-sync
 cat >>data/postgresql.conf <<END
 listen_addresses = ''
 unix_socket_directories = '$1'
-fsync = off
-max_connections = 200
+fsync = $3
+max_connections = 300
 END
 printf '%s\n' 'local all stranger scram-sha-256' 'local all all trust' >data/pg_hba.conf
 # What is left of a killed server may be in the way for a moment.
@@ -80,8 +80,17 @@ fn ordinary_user() -> Option<&'static str> {
 }
 
 impl Cluster {
-    /// A server of its own, which ends when this is dropped.
+    /// A server of its own, which ends when this is dropped. It survives a kill, though not a power cut.
     pub(crate) fn start() -> Self {
+        Self::with("off")
+    }
+
+    /// The same, which waits for the disk.
+    pub(crate) fn durable() -> Self {
+        Self::with("on")
+    }
+
+    fn with(fsync: &str) -> Self {
         // Not below the private folder of root's tests, which no other user may enter.
         let parent = match ordinary_user() {
             Some(_) => PathBuf::from("/tmp"),
@@ -107,6 +116,7 @@ impl Cluster {
         let mut child = command
             .args(["-c", SERVER, "postgres"])
             .args([&folder, &binaries])
+            .arg(fsync)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

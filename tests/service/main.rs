@@ -19,10 +19,17 @@ mod kill;
 mod misuse;
 mod page;
 mod phone;
+#[path = "../parts/postgres.rs"]
+#[expect(dead_code, reason = "others need more of a server")]
+mod postgres;
 mod process;
 mod program;
+#[path = "../parts/proxy.rs"]
+#[expect(dead_code, reason = "others need more of a way")]
+mod proxy;
 mod record;
 mod renewal;
+mod standby;
 mod stories;
 #[path = "../golden/story.rs"]
 mod story;

@@ -32,17 +32,22 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 /// Writes a configuration, with a login that may publish and read everything of its agency. Checkpoints are taken far more often than
 /// in a service, so that every start has both: checkpoints, and a tail of the log.
 pub(crate) fn configure(folder: &Path, zones: &str, roster: &str) {
+    let database = format!("sqlite:{}", folder.join("service.db").display());
+    configure_on(&format!("url = \"{database}\""), folder, zones, roster);
+}
+
+/// The same with another database and its settings.
+pub(crate) fn configure_on(database: &str, folder: &Path, zones: &str, roster: &str) {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
     write("zones.geojson", zones);
     write("roster.toml", roster);
     let digest = hex::encode(SecretSha256::of(TOKEN).bytes());
-    let database = folder.join("service.db");
     write(
         "bailiwick.toml",
         &format!(
             r#"
 [database]
-url = "sqlite:{}"
+{database}
 [endpoint]
 listen = "127.0.0.1:0"
 [[endpoint.login]]
@@ -68,8 +73,7 @@ age = "1s"
 entries = 100
 [log]
 format = "json"
-"#,
-            database.display()
+"#
         ),
     );
 }
@@ -122,6 +126,23 @@ impl Starting {
             child,
             lines: BufReader::new(stderr).lines(),
         }
+    }
+
+    /// Waits until people can look, and says where.
+    pub(crate) async fn page(&mut self) -> SocketAddr {
+        let answers = async {
+            loop {
+                let line = self.lines.next_line().await.expect("its log can be read");
+                let line = line.expect("it goes on");
+                let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                complain(&entry);
+                if entry["message"] == "people can look; devices are let in later" {
+                    let page = entry["page"].as_str().expect("an address in the log");
+                    return page.parse().expect("an address in the log");
+                }
+            }
+        };
+        within("the page", answers).await
     }
 
     /// Kills it, wherever it is.
@@ -197,6 +218,50 @@ impl Service {
         };
         let status = within("the end of the service", ended).await;
         assert!(status.success(), "it ended with {status}");
+    }
+
+    /// Sends it a signal.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let mut sent = Command::new("kill");
+        sent.arg(signal).arg(self.id().to_string());
+        assert!(sent.status().await.expect("kill runs").success());
+    }
+
+    /// Stops it where it is, and waits until each of its threads has noticed.
+    pub(crate) async fn freeze(&self) {
+        self.signal("-STOP").await;
+        let tasks = format!("/proc/{}/task", self.id());
+        let stopped = || {
+            let mut tasks = fs::read_dir(&tasks).expect("it is there");
+            tasks.all(|task| {
+                let stat = fs::read_to_string(task.expect("a thread").path().join("stat"));
+                // After the name in parentheses stands the state.
+                stat.is_ok_and(|stat| {
+                    stat.rsplit(") ")
+                        .next()
+                        .is_some_and(|rest| rest.starts_with('T'))
+                })
+            })
+        };
+        let all = async {
+            while !stopped() {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("the stop of every thread", all).await;
+    }
+
+    /// Waits until it ends by itself; whether it did so in order, and its last word.
+    pub(crate) async fn ended(mut self) -> (bool, String) {
+        let ended = async {
+            let mut last = String::new();
+            while let Some(line) = self.lines.next_line().await.expect("its log can be read") {
+                last = line;
+            }
+            let status = self.child.wait().await.expect("it can be waited for");
+            (status.success(), last)
+        };
+        within("the end of the service", ended).await
     }
 
     /// What a GET answers, as JSON.

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bailiwick::app::{App, Settings};
 use bailiwick::clock::{Clock, ManualClock};
@@ -22,18 +23,19 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use crate::client::Client;
+use crate::postgres;
 use crate::process::within;
 use crate::story;
 
 /// Journal entries read at a time.
 const ENTRIES_READ: u32 = 1_000;
 
-fn settings(folder: &Path, story: &Path) -> Settings {
+fn settings(url: &str, story: &Path) -> Settings {
     let agency = AgencyId::parse("demo").expect("an id");
     let mut endpoint = ingest::Settings::new(SocketAddr::from(([127, 0, 0, 1], 0)));
     endpoint.anonymous = Some(agency.clone());
     Settings {
-        database_url: format!("sqlite:{}", folder.join("story.db").display()),
+        database_url: url.to_owned(),
         endpoint: Some(endpoint),
         broker: None,
         web: None,
@@ -41,6 +43,7 @@ fn settings(folder: &Path, story: &Path) -> Settings {
         pipeline: pipeline::Settings {
             owner: "story".to_owned(),
             // Time passes only where the story says so.
+            lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
         },
         keeping: keeping::Settings::default(),
@@ -57,9 +60,9 @@ struct Stage {
 }
 
 impl Stage {
-    async fn start(folder: &Path, story: &Path, clock: &Arc<ManualClock>) -> Self {
+    async fn start(url: &str, story: &Path, clock: &Arc<ManualClock>) -> Self {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
-        let started = App::start(settings(folder, story), clock);
+        let started = App::start(settings(url, story), clock);
         let mut app = within("the start", started).await.expect("it starts");
         app.open();
         let address = app.endpoint_address().expect("an endpoint");
@@ -84,8 +87,8 @@ impl Stage {
 }
 
 /// Digests of all effects that the database has of a story, but for the answers to recalls.
-async fn stored(folder: &Path, story: &Path) -> Vec<u64> {
-    let of_story = settings(folder, story);
+async fn stored(url: &str, story: &Path) -> Vec<u64> {
+    let of_story = settings(url, story);
     let opened = store::connect(&of_story.database_url).await;
     let (read_from, writer) = opened.expect("the database opens");
     let mut tasks = JoinSet::new();
@@ -110,22 +113,21 @@ async fn stored(folder: &Path, story: &Path) -> Vec<u64> {
 }
 
 /// Tells a story, with a new start before the line of that number; what is stored in the end.
-async fn told(story: &Path, restart_at: Option<usize>) -> Vec<u64> {
-    let folder = tempfile::tempdir().expect("a private folder");
+async fn told(url: &str, story: &Path, restart_at: Option<usize>) -> Vec<u64> {
     let lines = story::lines(story);
     let begin = received_at(lines.first().expect("a story has lines"));
     let clock = Arc::new(ManualClock::new(begin));
-    let mut stage = Stage::start(folder.path(), story, &clock).await;
+    let mut stage = Stage::start(url, story, &clock).await;
     for (number, line) in lines.into_iter().enumerate() {
         if restart_at == Some(number) {
             within("the stop", stage.app.stop()).await;
-            stage = Stage::start(folder.path(), story, &clock).await;
+            stage = Stage::start(url, story, &clock).await;
         }
         clock.advance_to(received_at(&line));
         stage.tell(story, line).await;
     }
     within("the stop", stage.app.stop()).await;
-    stored(folder.path(), story).await
+    stored(url, story).await
 }
 
 fn received_at(line: &FeedItem) -> Timestamp {
@@ -164,6 +166,23 @@ fn difference(story: &Path, how: &str, stored: &[u64]) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stories_come_out_of_the_service_as_they_are_told() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    let number = AtomicU32::new(0);
+    come_out_as_told(&|| {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let file = folder.path().join(format!("story-{number}.db"));
+        format!("sqlite:{}", file.display())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stories_come_out_of_postgres_as_they_are_told() {
+    come_out_as_told(&|| postgres::shared().database()).await;
+}
+
+/// Each story in a database of its own.
+async fn come_out_as_told(database: &dyn Fn() -> String) {
     let stories = story::stories();
     assert!(stories.len() >= 12, "a story for each rule at least");
     let ways = |story: PathBuf| {
@@ -176,9 +195,12 @@ async fn stories_come_out_of_the_service_as_they_are_told() {
     let tellings = stories
         .into_iter()
         .flat_map(ways)
-        .map(|(story, how, restart_at)| async move {
-            let stored = told(&story, restart_at).await;
-            difference(&story, how, &stored)
+        .map(|(story, how, restart_at)| {
+            let url = database();
+            async move {
+                let stored = told(&url, &story, restart_at).await;
+                difference(&story, how, &stored)
+            }
         });
     let wrong = join_all(tellings).await;
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();

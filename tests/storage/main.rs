@@ -10,9 +10,11 @@
     reason = "a test says what went wrong by ending"
 )]
 
+mod copy;
 mod kill;
 mod only_postgres;
 #[path = "../parts/postgres.rs"]
+#[expect(dead_code, reason = "others need more of a server")]
 mod postgres;
 #[path = "../parts/proxy.rs"]
 mod proxy;

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use bailiwick::store::{Decided, ONLY_PARTITION, StoreError};
+use bailiwick::model::time::Span;
+use bailiwick::store::{Decided, Holding, ONLY_PARTITION, Settlement, StoreError};
 use futures_util::future;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::postgres::{self, Cluster};
 use crate::proxy::{Proxy, Way};
-use crate::support::{Database, Script, alert, closing, demo, open, tells};
+use crate::support::{Database, Opened, Script, alert, closing, demo, open, tells};
 
 async fn refusal(url: &str) -> String {
     open(url).await.unwrap_err().to_string()
@@ -142,6 +143,55 @@ async fn an_owner_that_was_replaced_writes_nothing() {
     new.close().await;
 }
 
+/// The lease runs by the server's clock: another takes it when it has run out or was given back, never before; and whoever
+/// is replaced settles nothing any more.
+#[tokio::test]
+async fn a_lease_is_taken_when_it_has_run_out_or_was_given_back() {
+    let database = Database::postgres();
+    let (one, two) = (database.open().await, database.open().await);
+    let long = Span::minutes(5);
+    let held = async |opened: &Opened, who: &str, term: Span| {
+        let holding = opened.store.hold(ONLY_PARTITION, who, term).await;
+        holding.unwrap() == Holding::Ours
+    };
+    assert!(held(&one, "one", long).await);
+    assert!(held(&one, "one", long).await, "it is renewed");
+    let others = two.store.hold(ONLY_PARTITION, "two", long).await.unwrap();
+    let Holding::Others { owner, left } = others else {
+        panic!("it is held");
+    };
+    assert_eq!(owner, "one");
+    assert!(left > Span::minutes(4) && left <= long, "{left:?}");
+    one.store.take_over(ONLY_PARTITION, "one").await.unwrap();
+    let refused = two.store.take_over(ONLY_PARTITION, "two").await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::TakenOver { epoch: 1, .. }),
+        "{refused:?}"
+    );
+
+    one.store.give_up(ONLY_PARTITION, "two").await.unwrap();
+    assert!(!held(&two, "two", long).await, "another can't give it back");
+    one.store.give_up(ONLY_PARTITION, "one").await.unwrap();
+    assert!(held(&two, "two", Span::millis(100)).await);
+    // It runs out by itself.
+    while !held(&one, "one", long).await {}
+    one.store.give_up(ONLY_PARTITION, "one").await.unwrap();
+    assert!(held(&two, "two", long).await);
+    two.store.take_over(ONLY_PARTITION, "two").await.unwrap();
+    let settlement = Settlement::SessionEnd {
+        secret_sha256: [0; 32],
+    };
+    two.store.settle(settlement.clone()).await.unwrap();
+    let refused = one.store.settle(settlement).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::TakenOver { epoch: 2, .. }),
+        "{refused:?}"
+    );
+    one.close().await;
+    two.close().await;
+}
+
 /// The reply to COMMIT is lost: the batch is given again, and the answer says that it had been stored.
 #[tokio::test]
 async fn a_lost_reply_to_a_commit_is_read_back() {
@@ -179,6 +229,8 @@ async fn a_lost_reply_to_a_commit_is_read_back() {
 /// again from what it was given.
 #[tokio::test]
 async fn a_decision_that_the_server_undoes_is_made_again() {
+    const UNDONE: &str =
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let database = Database::postgres();
     let opened = database.open().await;
     let mut script = Script::begin(&*opened.store).await;
@@ -212,8 +264,6 @@ async fn a_decision_that_the_server_undoes_is_made_again() {
     let decide = opened.store.decide(closing(&demo(), opening.id, 1));
     let (decided, ()) = future::join(decide, disturb).await;
     assert!(matches!(decided.unwrap(), Decided::Stored(_)));
-    const UNDONE: &str =
-        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     loop {
         // Counted with a delay.
         let undone: i64 = sqlx::query_scalar(UNDONE)

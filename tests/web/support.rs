@@ -178,6 +178,7 @@ impl Site {
         if wish.pipeline {
             let settings = pipeline::Settings {
                 owner: "test".to_owned(),
+                lease: pipeline::LEASE,
                 checkpoints: pipeline::CheckpointLimits::default(),
             };
             let parts = pipeline::Parts {

@@ -12,11 +12,11 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use super::refusal::{not_connected, refused};
 use super::settings;
-use crate::store::sql::{Connection, Reads, Reopen, Side, Slot, Sql, answered, passes, queue};
+use crate::store::sql::{Connection, Job, Reads, Reopen, Side, Slot, Sql, answered, passes, queue};
 use crate::store::{StoreError, Writer};
 
 /// The schema, step by step; embedded, so that the binary needs no files.
@@ -84,6 +84,12 @@ async fn connected(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Err
 
 /// Opens a database and brings it up to date.
 pub(super) async fn open(url: &str) -> Result<(Sql, Writer), StoreError> {
+    let (store, side, queue) = opened(url).await?;
+    Ok((store, Writer(Box::pin(side.run(queue)))))
+}
+
+/// The doors, the writer's side and the queue between them.
+pub(super) async fn opened(url: &str) -> Result<(Sql, Side, mpsc::Receiver<Job>), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_error| {
         // The parser's own words may repeat a part of the URL.
         refused(url, "expected postgres://USER@HOST/DATABASE", None)
@@ -116,7 +122,7 @@ pub(super) async fn open(url: &str) -> Result<(Sql, Writer), StoreError> {
         held: None,
     };
     let store = Sql::new(jobs, reads, None);
-    Ok((store, Writer(Box::pin(side.run(queue)))))
+    Ok((store, side, queue))
 }
 
 /// Connects to read only. Nobody takes jobs, so what would write is told that the store is closed.

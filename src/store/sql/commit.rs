@@ -155,7 +155,11 @@ fn advance(batch: &Batch) -> Result<Statement, StoreError> {
     }))
 }
 
-async fn taken_over(connection: &mut Connection, partition: u32) -> Result<StoreError, StoreError> {
+/// Who has it now.
+pub(super) async fn taken_over(
+    connection: &mut Connection,
+    partition: u32,
+) -> Result<StoreError, StoreError> {
     let found: Option<(i64, i64)> = query("SELECT epoch, cursor FROM partition WHERE id = $1")
         .bind(partition)
         .fetch_optional(connection)

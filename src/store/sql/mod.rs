@@ -8,8 +8,10 @@
 mod alerts;
 mod commit;
 mod connection;
+mod copy;
 mod failure;
 mod growth;
+mod holding;
 mod insert;
 mod outbox;
 mod quarantine;
@@ -17,6 +19,7 @@ mod read;
 mod recovery;
 mod retention;
 mod settle;
+mod tables;
 mod text;
 mod value;
 mod writer;
@@ -32,19 +35,22 @@ use self::connection::Reading;
 #[cfg(test)]
 pub(super) use self::connection::query;
 pub(super) use self::connection::{Connection, answered};
+pub(super) use self::copy::{End, copy};
 pub(super) use self::failure::{failure, passes, postgres_code, sqlite_code};
+use self::holding::Owned;
 #[cfg(test)]
 pub(super) use self::insert::Statement;
+use self::text::Dialect;
 pub(super) use self::writer::{Job, Reopen, Side, Slot, queue};
 use crate::model::command::Decision;
 use crate::model::event::{Event, History};
 use crate::model::id::{AgencyId, AlertId, DeviceId};
 use crate::model::roster::Roster;
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 use crate::store::{
     AlertFilter, AlertHistory, Backlog, Batch, Climb, Committed, Decided, Delivery, HistoryQuery,
-    JournalRow, LadderRow, LastSeen, Lease, OutboxRow, Quarantined, Recovery, Session, Settled,
-    Settlement, Store, StoreError, StreamItem, TrackPoint, TrackQuery,
+    Holding, JournalRow, LadderRow, LastSeen, Lease, OutboxRow, Quarantined, Recovery, Session,
+    Settled, Settlement, Store, StoreError, StreamItem, TrackPoint, TrackQuery,
 };
 use crate::wire::alert::QueueItem;
 
@@ -54,6 +60,8 @@ pub(super) struct Sql {
     pub(super) reads: Reads,
     /// Held while the log is packed.
     packing: Mutex<()>,
+    /// The epochs that were taken over through these doors.
+    owned: Owned,
     /// What is held as long as anybody may still ask, such as the lock beside a file.
     _held: Held,
 }
@@ -65,6 +73,7 @@ impl Sql {
             jobs,
             reads,
             packing: Mutex::new(()),
+            owned: Owned::default(),
             _held: held,
         }
     }
@@ -139,6 +148,14 @@ impl Reads {
         }
     }
 
+    /// Which database it is.
+    const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) | Self::Memory(_) => Dialect::Sqlite,
+            Self::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
     /// Closes the connections.
     async fn close(&self) {
         match self {
@@ -154,6 +171,14 @@ impl Reads {
 
 #[async_trait]
 impl Store for Sql {
+    async fn hold(&self, partition: u32, owner: &str, term: Span) -> Result<Holding, StoreError> {
+        holding::hold(self, partition, owner, term).await
+    }
+
+    async fn give_up(&self, partition: u32, owner: &str) -> Result<(), StoreError> {
+        holding::give_up(self, partition, owner).await
+    }
+
     async fn take_over(&self, partition: u32, owner: &str) -> Result<Recovery, StoreError> {
         recovery::take_over(self, partition, owner).await
     }
@@ -292,7 +317,13 @@ impl Store for Sql {
             return Ok(Vec::new());
         }
         let lease = Box::new(lease.clone());
-        self.ask(|reply| Job::Lease { lease, reply }).await
+        let fence = self.owned.fence();
+        self.ask(|reply| Job::Lease {
+            fence,
+            lease,
+            reply,
+        })
+        .await
     }
 
     async fn outbox_unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {

@@ -13,7 +13,7 @@ use sqlx::FromRow;
 use super::connection::{Connection, Reading, query};
 use super::text::Text;
 use super::writer::Job;
-use super::{Sql, growth};
+use super::{Sql, commit, growth};
 use crate::model::event::{Event, History, Stamped};
 use crate::model::id::{AgencyId, WearerId};
 use crate::model::roster::Roster;
@@ -39,6 +39,7 @@ pub(super) async fn take_over(
             reply,
         })
         .await?;
+    store.owned.set(partition, epoch);
     // From here on no earlier owner can commit, so that this reading finds the last word of theirs.
     let mut reading = store.reads.engine().await?;
     let (cursor, floor, last_now): (i64, i64, Option<i64>) = query(STATE)
@@ -55,20 +56,26 @@ pub(super) async fn take_over(
     })
 }
 
-/// Raises the epoch of a partition, whose row is made where there is none.
+/// Raises the epoch of a partition, whose row is made where there is none; refused where another holds its lease.
 pub(super) async fn raise_epoch(
     connection: &mut Connection,
     partition: u32,
     owner: &str,
 ) -> Result<u64, StoreError> {
-    const RAISE: &str = "INSERT INTO partition (id, owner, epoch, cursor, floor, packed) VALUES ($1, $2, 1, 0, 0, 0) \
-        ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, epoch = partition.epoch + 1 RETURNING epoch";
-    let epoch: Option<i64> = query(RAISE)
+    static RAISE: Text = Text::new(
+        "INSERT INTO partition (id, owner, epoch, cursor, floor, packed) VALUES ($1, $2, 1, 0, 0, 0) \
+        ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, epoch = partition.epoch + 1\
+        {; WHERE partition.owner = excluded.owner OR partition.lease_until < clock_timestamp()} RETURNING epoch",
+    );
+    let epoch: Option<i64> = query(&RAISE)
         .bind(partition)
         .bind(owner)
-        .scalar(connection)
+        .scalar(&mut *connection)
         .await?;
-    count(epoch.unwrap_or_default())
+    match epoch {
+        Some(epoch) => count(epoch),
+        None => Err(commit::taken_over(connection, partition).await?),
+    }
 }
 
 #[derive(FromRow)]

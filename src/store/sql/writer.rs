@@ -14,11 +14,15 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::commit::Work;
 use super::connection::{Connection, Source, query};
+use super::holding::{self, Fence};
 use super::insert::{Statement, run_all};
 use super::text::Text;
 use super::{Held, Reads, Sql, alerts, failure, outbox, recovery};
 use crate::model::command::Decision;
-use crate::store::{Attempted, Climb, Committed, Decided, Lease, OutboxRow, StoreError, postgres};
+use crate::model::time::Span;
+use crate::store::{
+    Attempted, Climb, Committed, Decided, Holding, Lease, OutboxRow, StoreError, postgres,
+};
 
 /// Jobs that may wait. Beyond, callers wait for a place.
 const JOBS_MAX: usize = 256;
@@ -37,6 +41,13 @@ pub(in crate::store) enum Job {
         owner: String,
         reply: Reply<u64>,
     },
+    /// A lease to be taken, renewed or, for no time at all, given back.
+    Hold {
+        partition: u32,
+        owner: String,
+        term: Span,
+        reply: Reply<Holding>,
+    },
     /// A batch of the engine.
     Commit { work: Work, reply: Reply<Committed> },
     /// A decision of the desk.
@@ -46,6 +57,7 @@ pub(in crate::store) enum Job {
     },
     /// Notifications to be taken by a sender.
     Lease {
+        fence: Fence,
         lease: Box<Lease>,
         reply: Reply<Vec<OutboxRow>>,
     },
@@ -61,6 +73,7 @@ pub(in crate::store) enum Job {
     },
     /// Statements that depend on nothing; answers how many rows they changed.
     Write {
+        fence: Fence,
         statements: Vec<Statement>,
         reply: Reply<u64>,
     },
@@ -94,7 +107,13 @@ impl Sql {
         if statements.is_empty() {
             return Ok(0);
         }
-        self.ask(|reply| Job::Write { statements, reply }).await
+        let fence = self.owned.fence();
+        self.ask(|reply| Job::Write {
+            fence,
+            statements,
+            reply,
+        })
+        .await
     }
 }
 
@@ -224,6 +243,15 @@ impl Job {
                 let done = recovery::raise_epoch(connection, partition, &owner).await;
                 finish(connection, done, reply, tells).await
             }
+            Self::Hold {
+                partition,
+                owner,
+                term,
+                reply,
+            } => {
+                let done = holding::take(connection, partition, &owner, term).await;
+                finish(connection, done, reply, tells).await
+            }
             Self::Commit { work, reply } => {
                 let done = work.write(connection).await;
                 finish(connection, done, reply, tells).await
@@ -232,8 +260,15 @@ impl Job {
                 let done = alerts::decide(connection, &decision).await;
                 finish(connection, done, reply, tells).await
             }
-            Self::Lease { lease, reply } => {
-                let done = outbox::lease(connection, &lease).await;
+            Self::Lease {
+                fence,
+                lease,
+                reply,
+            } => {
+                let done = match holding::check(connection, &fence).await {
+                    Ok(()) => outbox::lease(connection, &lease).await,
+                    Err(error) => Err(error),
+                };
                 finish(connection, done, reply, tells).await
             }
             Self::Attempted { attempted, reply } => {
@@ -244,8 +279,15 @@ impl Job {
                 let done = outbox::climb(connection, &climb).await;
                 finish(connection, done, reply, tells).await
             }
-            Self::Write { statements, reply } => {
-                let done = run_all(statements, connection).await;
+            Self::Write {
+                fence,
+                statements,
+                reply,
+            } => {
+                let done = match holding::check(connection, &fence).await {
+                    Ok(()) => run_all(statements, connection).await,
+                    Err(error) => Err(error),
+                };
                 finish(connection, done, reply, tells).await
             }
         }
@@ -255,6 +297,7 @@ impl Job {
     fn refuse(self, error: &StoreError) {
         let error = error.clone();
         match self {
+            Self::Hold { reply, .. } => answer(reply, Err(error)),
             Self::Commit { reply, .. } => answer(reply, Err(error)),
             Self::Decide { reply, .. } | Self::Climb { reply, .. } => answer(reply, Err(error)),
             Self::Lease { reply, .. } => answer(reply, Err(error)),

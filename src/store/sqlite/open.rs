@@ -225,6 +225,17 @@ fn reading(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// There is a file, or there is nothing to be read.
+pub(super) fn check_there(settings: &Settings) -> Result<(), StoreError> {
+    match &settings.file {
+        Some(path) if path.is_file() => Ok(()),
+        Some(_) | None => Err(open_error(
+            &settings.name(),
+            "there is no such file; name one that exists",
+        )),
+    }
+}
+
 /// The folder is there, and the file can be one of ours.
 fn check_place(path: &Path) -> Result<(), StoreError> {
     let name = path.display().to_string();

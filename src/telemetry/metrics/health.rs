@@ -11,6 +11,7 @@ use super::{GaugeByWord, Handles, Metric};
 /// What may stand between the service and its promises.
 pub const TROUBLES: &[&str] = &[
     "starting",
+    "standby",
     "catching_up",
     "store",
     "lag",

@@ -113,7 +113,7 @@ pub struct SessionView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Health)]
 pub struct HealthView {
-    /// `ok`, `degraded`, or `down` where it does not do what it is for.
+    /// `ok`, `degraded`, `down` where it does not do what it is for, or `standby` while another engine does it.
     pub status: String,
     /// Whether new work should come here.
     pub ready: bool,

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::device::{Desk, Device, Ledger};
-use crate::process::{Service, Starting, configure, within};
+use crate::postgres;
+use crate::process::{Service, Starting, configure_on, within};
 
 /// Devices that report at once.
 const DEVICES: u32 = 12;
@@ -80,11 +81,24 @@ const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature"
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_any_moment_lose_nothing_and_double_nothing() {
-    let rounds = asked("BAILIWICK_KILL_ROUNDS").unwrap_or(100);
+    let folder = tempfile::tempdir().expect("a private folder");
+    let url = format!("sqlite:{}", folder.path().join("service.db").display());
+    killed(folder.path(), &url, 100).await;
+}
+
+/// Each start waits until the lease of the one that was killed has run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_on_postgres_lose_nothing_and_double_nothing() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    killed(folder.path(), &postgres::shared().database(), 25).await;
+}
+
+async fn killed(folder: &Path, url: &str, rounds: u64) {
+    let rounds = asked("BAILIWICK_KILL_ROUNDS").unwrap_or(rounds);
     let seed = asked("BAILIWICK_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("{rounds} rounds, BAILIWICK_KILL_SEED={seed}");
-    let folder = tempfile::tempdir().expect("a private folder");
-    configure(folder.path(), ZONES, &roster());
+    let database = format!("url = \"{url}\"\nlease = \"2s\"");
+    configure_on(&database, folder, ZONES, &roster());
     let mut chance = Chance(seed);
     let (address, addresses) = watch::channel(None);
     let acknowledged = watch::Sender::new(0_u64);
@@ -103,11 +117,11 @@ async fn kills_at_any_moment_lose_nothing_and_double_nothing() {
     desks.spawn(Arc::clone(&desk).run(addresses.clone()));
     let mut shortened = 0;
     for _ in 0..rounds {
-        shortened += round(folder.path(), &mut chance, (&address, &acknowledged)).await;
+        shortened += round(folder, &mut chance, (&address, &acknowledged)).await;
     }
     println!("{shortened} starts had checkpoints and replayed the rest of the log");
     assert!(shortened > 0 || rounds < 10, "checkpoints were never used");
-    let service = Starting::new(folder.path()).ready().await;
+    let service = Starting::new(folder).ready().await;
     address.send_replace(Some(service.mqtt));
     drain.send_replace(true);
     let mut ledgers = Vec::new();
@@ -118,7 +132,7 @@ async fn kills_at_any_moment_lose_nothing_and_double_nothing() {
     address.send_replace(None);
     service.stop().await;
     desks.abort_all();
-    judge(folder.path(), &ledgers).await;
+    judge(url, &ledgers).await;
 }
 
 /// Starts the service and kills it after some acknowledgements, or before it is ready; 1 where checkpoints made its replay
@@ -174,9 +188,8 @@ async fn everything_is_told(service: &Service, desk: &Desk) {
 }
 
 /// The stored log and what followed from it, against ledgers and the simple evaluator.
-async fn judge(folder: &Path, ledgers: &[Ledger]) {
-    let url = format!("sqlite:{}", folder.join("service.db").display());
-    let (store, writer) = store::connect(&url).await.expect("the database opens");
+async fn judge(url: &str, ledgers: &[Ledger]) {
+    let (store, writer) = store::connect(url).await.expect("the database opens");
     let mut tasks = JoinSet::new();
     tasks.spawn(writer.run());
     let reports = accepted(&*store).await;

@@ -14,7 +14,7 @@ CREATE TABLE partition (
     floor BIGINT NOT NULL, -- a restart replays from here
     packed BIGINT NOT NULL, -- reports up to here are in blocks
     last_now BIGINT,
-    lease_until TIMESTAMPTZ NOT NULL DEFAULT '-infinity' -- by this server's clock; nobody else takes it before
+    lease_until TIMESTAMPTZ NOT NULL DEFAULT 'epoch' -- by this server's clock; nobody else takes it before
 ) WITH (fillfactor = 10); -- changed by every commit, in its place
 
 -- Append-only. The bodies of definitions stand in `definition`. No index on wearers or devices: a leaf at random for
