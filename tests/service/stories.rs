@@ -62,7 +62,7 @@ struct Stage {
 impl Stage {
     async fn start(url: &str, story: &Path, clock: &Arc<ManualClock>) -> Self {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
-        let started = App::start(settings(url, story), clock);
+        let started = Box::pin(App::start(settings(url, story), clock));
         let mut app = within("the start", started).await.expect("it starts");
         app.open();
         let address = app.endpoint_address().expect("an endpoint");
