@@ -17,7 +17,7 @@ use super::error::{ApiError, Code, entity_tag};
 use super::input::{JsonBody, Named, expected_version};
 use super::views::{AlertItemView, CloseBody, NoteBody, OptionalNoteBody, ProblemView};
 use crate::desk;
-use crate::model::command::{Command, Decision, Disposition};
+use crate::model::command::{Command, Decision, Disposition, HandlingEntry};
 use crate::model::time::Timestamp;
 use crate::store::{AlertHistory, Decided};
 use crate::wire::alert::QueueItem;
@@ -192,40 +192,47 @@ impl House {
             ));
         }
         let agency = caller.agency();
-        let AlertHistory { item, .. } = self.history(agency, id).await?;
         let now = self.parts.clock.now();
-        if item.handling.version != expected {
-            return Err(stale(item, now));
-        }
-        let (handling, entry) =
-            desk::apply(&item.alert, &item.handling, &command, &caller.actor(), now)
-                .map_err(|refused| ApiError::new(Code::Refused, refused))?;
-        let version = handling.version;
-        let decision = Decision {
-            agency: agency.clone(),
-            alert: item.alert.id,
-            expected,
-            handling,
-            entry,
-        };
-        match self.parts.store.decide(decision).await? {
-            Decided::Stored(stored) => {
-                let body = stored.body.clone();
-                self.parts.announcements.tell(stored);
-                let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
-                if let Some(tag) = entity_tag(version) {
-                    response.headers_mut().insert(ETAG, tag);
+        loop {
+            let AlertHistory { item, entries, .. } = self.history(agency, id).await?;
+            if !is_as_seen(&item, &entries, expected) {
+                return Err(stale(item, now));
+            }
+            let (handling, entry) =
+                desk::apply(&item.alert, &item.handling, &command, &caller.actor(), now)
+                    .map_err(|refused| ApiError::new(Code::Refused, refused))?;
+            let version = handling.version;
+            let decision = Decision {
+                agency: agency.clone(),
+                alert: item.alert.id,
+                expected: item.handling.version,
+                handling,
+                entry,
+            };
+            match self.parts.store.decide(decision).await? {
+                Decided::Stored(stored) => {
+                    let body = stored.body.clone();
+                    self.parts.announcements.tell(stored);
+                    let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
+                    if let Some(tag) = entity_tag(version) {
+                        response.headers_mut().insert(ETAG, tag);
+                    }
+                    return Ok(response);
                 }
-                Ok(response)
+                // Somebody was faster, or the clock: what there is now says which. A ladder has few steps, so this ends.
+                Decided::Stale(_) => {}
+                Decided::Missing => return Err(ApiError::not_found("alert")),
             }
-            Decided::Stale(_) => {
-                // Read again, because the condition may have changed with it.
-                let AlertHistory { item, .. } = self.history(agency, id).await?;
-                Err(stale(item, now))
-            }
-            Decided::Missing => Err(ApiError::not_found("alert")),
         }
     }
+}
+
+/// Whether the handling is still what somebody saw who names this version. What the clock did since takes nothing from their
+/// decision: an alert that climbs at this moment must not turn away the one who acknowledges it.
+fn is_as_seen(item: &QueueItem, entries: &[HandlingEntry], expected: u32) -> bool {
+    let mut since = entries.iter().filter(|entry| entry.version > expected);
+    item.handling.version >= expected
+        && since.all(|entry| matches!(entry.command, Command::Escalate { .. }))
 }
 
 fn stale(mut item: QueueItem, now: Timestamp) -> ApiError {

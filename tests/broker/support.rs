@@ -206,10 +206,13 @@ impl Device {
         client.publish(topic, qos, retain, payload).await.unwrap();
         let sent = async {
             loop {
-                match self.events.poll().await.unwrap() {
-                    Event::Incoming(Packet::PubAck(_)) => return,
-                    Event::Outgoing(rumqttc::Outgoing::Publish(0)) => return,
-                    _ => {}
+                let event = self.events.poll().await.unwrap();
+                if matches!(
+                    event,
+                    Event::Incoming(Packet::PubAck(_))
+                        | Event::Outgoing(rumqttc::Outgoing::Publish(0))
+                ) {
+                    return;
                 }
             }
         };

@@ -10,7 +10,7 @@ use bailiwick::model::effect::{Effect, EffectBody};
 use bailiwick::model::event::Event;
 use bailiwick::model::time::{Span, Timestamp};
 use bailiwick::replay::{Definitions, Item, Order, intake, run};
-use bailiwick::store::{ONLY_PARTITION, connect_to_read};
+use bailiwick::store::{JournalRow, ONLY_PARTITION, connect_to_read};
 use bailiwick::wire::effect::digest;
 use bailiwick::wire::feed::FeedReader;
 use bailiwick::wire::routes::Routes;
@@ -100,14 +100,11 @@ fn told(effect: &Effect) -> Option<u64> {
     (!matches!(effect.body, EffectBody::Taken { .. })).then(|| digest(effect))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_recording_replays_to_the_same_effects() {
-    let folder = tempfile::tempdir().expect("a private folder");
-    let folder = folder.path();
-    configure(folder, ZONES, ROSTER);
-    let service = Starting::new(folder).ready().await;
-    let mut tag = Client::open(service.mqtt, "tags").await;
-    let topic = "em/demo/tag-1/report";
+/// Where the tag reports.
+const TOPIC: &str = "em/demo/tag-1/report";
+
+/// What devices and phones say: in order, late, not readable, in other formats.
+async fn speak(tag: &mut Client) {
     for (seq, seconds, lat) in [
         (1, 600, 47.150),
         (2, 540, 47.141),
@@ -115,11 +112,11 @@ async fn a_recording_replays_to_the_same_effects() {
         (5, 360, 47.150),
         (6, 300, 47.150),
     ] {
-        tag.publish(topic, &report(seq, seconds, lat)).await;
+        tag.publish(TOPIC, &report(seq, seconds, lat)).await;
     }
     // Late, and then not readable, and in other formats.
-    tag.publish(topic, &report(4, 420, 47.141)).await;
-    tag.publish(topic, "garbage").await;
+    tag.publish(TOPIC, &report(4, 420, 47.141)).await;
+    tag.publish(TOPIC, "garbage").await;
     let fix = json!({"_type": "location", "tst": ago(200).as_millis() / 1000, "lat": 47.141, "lon": 9.521, "acc": 10, "batt": 3}).to_string();
     tag.publish("owntracks/demo/tag-1", &fix).await;
     let at = ago(100).to_string();
@@ -127,8 +124,12 @@ async fn a_recording_replays_to_the_same_effects() {
         "device": {"uniqueId": "tag-1"}})
     .to_string();
     tag.publish("traccar/demo/positions", &position).await;
+}
+
+/// What people change.
+async fn change(service: &Service) {
     put(
-        &service,
+        service,
         "PUT",
         "/api/v1/parameters",
         "application/toml",
@@ -136,7 +137,7 @@ async fn a_recording_replays_to_the_same_effects() {
     )
     .await;
     put(
-        &service,
+        service,
         "POST",
         "/api/v1/checkins",
         "application/json",
@@ -144,25 +145,11 @@ async fn a_recording_replays_to_the_same_effects() {
     )
     .await;
     let wider = ZONES.replace("80", "90");
-    put(&service, "PUT", "/api/v1/zones", "application/json", &wider).await;
-    service.stop().await;
-    let service = Starting::new(folder).ready().await;
-    let mut tag = Client::open(service.mqtt, "tags").await;
-    tag.publish(topic, &report(7, 10, 47.150)).await;
+    put(service, "PUT", "/api/v1/zones", "application/json", &wider).await;
+}
 
-    let feed = record(folder, &[]).await;
-    let store = connect_to_read(&format!("sqlite:{}", folder.join("service.db").display()))
-        .await
-        .expect("it can be read beside the service");
-    let rows = store
-        .journal(ONLY_PARTITION, 0, 10_000)
-        .await
-        .expect("the journal");
-    service.stop().await;
-
-    let lines = feed.lines().count();
-    // What the service entered by itself between recording and reading is not in the recording.
-    let rows = &rows[..lines];
+/// Whatever stands in the journal comes out of the recording in the same effects.
+fn compare(feed: &str, rows: &[JournalRow]) {
     assert!(
         rows.iter()
             .any(|row| matches!(row.stamped.event, Event::History { .. })),
@@ -178,8 +165,7 @@ async fn a_recording_replays_to_the_same_effects() {
             .any(|row| matches!(row.stamped.event, Event::CheckIn { .. })),
         "somebody checked in"
     );
-    let of_history =
-        |row: &&bailiwick::store::JournalRow| !matches!(row.stamped.event, Event::History { .. });
+    let of_history = |row: &&JournalRow| !matches!(row.stamped.event, Event::History { .. });
     let stored: Vec<u64> = rows
         .iter()
         .filter(of_history)
@@ -194,6 +180,36 @@ async fn a_recording_replays_to_the_same_effects() {
     );
     assert!(stored.len() > 10, "{} effects", stored.len());
     assert_eq!(replayed, stored);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_replays_to_the_same_effects() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    let folder = folder.path();
+    configure(folder, ZONES, ROSTER);
+    let service = Starting::new(folder).ready().await;
+    let mut tag = Client::open(service.mqtt, "tags").await;
+    speak(&mut tag).await;
+    change(&service).await;
+    service.stop().await;
+    let service = Starting::new(folder).ready().await;
+    let mut tag = Client::open(service.mqtt, "tags").await;
+    tag.publish(TOPIC, &report(7, 10, 47.150)).await;
+
+    let feed = record(folder, &[]).await;
+    let store = connect_to_read(&format!("sqlite:{}", folder.join("service.db").display()))
+        .await
+        .expect("it can be read beside the service");
+    let rows = store
+        .journal(ONLY_PARTITION, 0, 10_000)
+        .await
+        .expect("the journal");
+    service.stop().await;
+
+    let lines = feed.lines().count();
+    // What the service entered by itself between recording and reading is not in the recording.
+    let rows = &rows[..lines];
+    compare(&feed, rows);
 
     // Packed, into a file, from some time on: fewer entries, and all definitions.
     let packed = folder.join("tail.jsonl.gz");

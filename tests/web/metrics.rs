@@ -35,9 +35,8 @@ async fn counted(site: &Site, lines: &[&str]) {
             tokio::task::yield_now().await;
         }
     };
-    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-        panic!("{lines:?} in {}", scrape(site).await);
-    }
+    let seen = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(seen.is_ok(), "{lines:?} in {}", scrape(site).await);
 }
 
 /// Raises an alert of a severity and tells it.
@@ -175,7 +174,8 @@ async fn what_stood_before_the_start_is_counted_and_not_timed_again() {
     let web = Web::bind(settings, parts).await.unwrap();
     let address = web.address();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(web.run(async { stopped.await.unwrap_or_default() }));
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(web.run(async { stopped.await.unwrap_or_default() }));
     site.address = address;
     counted(
         &site,
@@ -191,7 +191,7 @@ async fn what_stood_before_the_start_is_counted_and_not_timed_again() {
             .contains("bailiwick_desk_acknowledge_seconds_count{severity=\"high\"} 0")
     );
     drop(stop);
-    running.await.unwrap().unwrap();
+    running.join_next().await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! The list of alerts, one with its history, and what people do about it.
 
 use bailiwick::clock::Clock as _;
+use bailiwick::desk;
 use bailiwick::model::alert::{Alert, RevisionKind, Severity, Status};
+use bailiwick::model::command::{Actor, Command, Decision};
+use bailiwick::model::ladder::{Missed, Rung};
 use bailiwick::model::time::Span;
+use bailiwick::store::Decided;
 use bailiwick::web::views::{AlertItemView, EntryView};
 use serde_json::Value;
 
@@ -271,6 +275,42 @@ async fn a_body_that_can_not_be_read_is_answered_with_what_would_be_right() {
     ];
     let answer = site.send("POST", &path, &headers, "{\"note\":\"a\"}").await;
     assert_eq!(answer.problem().0, 415);
+}
+
+#[tokio::test]
+async fn what_the_clock_did_meanwhile_overtakes_nobody() {
+    let mut site = Site::open().await;
+    let alert = site.raise(&demo(), "W-1", "one").await;
+    let id = alert.id.to_string();
+    let row = site.store.alert(&demo(), alert.id).await.unwrap().unwrap();
+    let escalate = Command::Escalate {
+        to: Rung::Desk,
+        why: Missed::NobodyToTell,
+    };
+    let now = site.clock.now();
+    let (handling, entry) =
+        desk::apply(&alert, &row.item.handling, &escalate, &Actor::timer(), now).unwrap();
+    let climbed = Decision {
+        agency: demo(),
+        alert: alert.id,
+        expected: 1,
+        handling,
+        entry,
+    };
+    let stored = site.store.decide(climbed).await.unwrap();
+    assert!(matches!(stored, Decided::Stored(_)), "{stored:?}");
+    // Who saw the alert before it climbed acknowledges all the same; who comes after them does not.
+    let first = site.order(ANN, (&id, "\"1\""), "acknowledge", "{}").await;
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!(first.header("etag"), Some("\"3\""));
+    for seen in ["\"1\"", "\"2\""] {
+        let late = site.order(BOB, (&id, seen), "acknowledge", "{}").await;
+        assert_eq!(late.status, 412, "{late:?}");
+    }
+    let ahead = site
+        .order(BOB, (&id, "\"9\""), "note", r#"{"note":"a"}"#)
+        .await;
+    assert_eq!(ahead.status, 412, "{ahead:?}");
 }
 
 #[tokio::test]

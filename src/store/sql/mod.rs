@@ -2,7 +2,7 @@
 //!
 //! All writing goes through one queue to one task ([`writer`]), many waiting jobs in one transaction; reading goes through
 //! connections of its own and sees whole transactions only. What differs is said where it differs: in the texts
-//! ([`text`]), in how many rows are inserted ([`insert`]), in what an error means ([`failure`]). Deliberately absent: how a
+//! ([`text`]), in how many rows are inserted ([`insert`]), in what an error means ([`mod@failure`]). Deliberately absent: how a
 //! database is opened (see `sqlite` and `postgres`).
 
 mod alerts;
