@@ -6,10 +6,12 @@
 //! any part does.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
@@ -331,7 +333,7 @@ impl App {
         let (stop, stopping) = watch::channel(false);
         let (part, ending) = (part(stopping), self.ending.clone());
         let task = tokio::spawn(async move {
-            let outcome = part.await;
+            let outcome = caught(name, part).await;
             // Nobody listens any more once the service stops.
             drop(ending.send(Ended { name, outcome }).await);
         });
@@ -455,8 +457,30 @@ fn notify_parts(page: &web::Parts, owner: &str) -> notify::Parts {
     }
 }
 
+/// Runs a part to its end, of which a panic is one: nobody would hear of it otherwise, and the service would go on without it.
+async fn caught(
+    name: &'static str,
+    part: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let caught = AssertUnwindSafe(part).catch_unwind().await;
+    caught.unwrap_or_else(|_panic| Err(anyhow::anyhow!("a mistake of ours: the {name} panicked")))
+}
+
 /// Ends when a part is told to stop.
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // A sender that is gone means that nobody will ever say it otherwise.
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_end_that_is_told() {
+        let mistaken = caught("clock", async { panic!("our mistake") }).await;
+        let said = mistaken.unwrap_err().to_string();
+        assert_eq!(said, "a mistake of ours: the clock panicked");
+        caught("clock", async { Ok(()) }).await.unwrap();
+    }
 }

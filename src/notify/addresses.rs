@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::model::id::{AgencyId, OfficerId};
 use crate::model::roster::Roster;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How long a reading is good: a storm of alerts reads the roster once.
 const FRESH: Duration = Duration::from_secs(2);
@@ -35,33 +35,48 @@ impl Addresses {
         }
     }
 
-    /// An agency's roster. Where it can't be read, the one read before.
-    pub(super) async fn roster(&self, agency: &AgencyId) -> Option<Arc<Roster>> {
+    /// An agency's roster, if it has one. Where it can't be read, the one read before.
+    ///
+    /// # Errors
+    /// When it can't be read and none was: nobody may take that for an agency without people.
+    pub(super) async fn roster(
+        &self,
+        agency: &AgencyId,
+    ) -> Result<Option<Arc<Roster>>, StoreError> {
         let mut readings = self.readings.lock().await;
         let kept = readings.get(agency);
         if let Some((_, roster)) = kept.filter(|(at, _)| at.elapsed() < FRESH) {
-            return roster.clone();
+            return Ok(roster.clone());
         }
         match self.store.roster(agency).await {
             Ok(roster) => {
                 readings.insert(agency.clone(), (Instant::now(), roster.clone()));
-                roster
+                Ok(roster)
             }
             Err(error) => {
                 warn!(%error, "a roster can't be read; addresses are as they were");
-                kept.and_then(|(_, roster)| roster.clone())
+                match kept {
+                    Some((_, roster)) => Ok(roster.clone()),
+                    None => Err(error),
+                }
             }
         }
     }
 
     /// Where an officer is reached over a channel.
+    ///
+    /// # Errors
+    /// As [`Addresses::roster`].
     pub(super) async fn of(
         &self,
         agency: &AgencyId,
         officer: &OfficerId,
         channel: &str,
-    ) -> Option<String> {
+    ) -> Result<Option<String>, StoreError> {
         let roster = self.roster(agency).await?;
-        roster.officers.get(officer)?.contact.get(channel).cloned()
+        let officer = roster
+            .as_ref()
+            .and_then(|roster| roster.officers.get(officer));
+        Ok(officer.and_then(|officer| officer.contact.get(channel).cloned()))
     }
 }

@@ -69,14 +69,19 @@ pub(super) async fn send(request: RequestBuilder) -> Sent {
             let asked = answer
                 .headers()
                 .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok()?.parse().ok())
-                .map(Span::seconds);
+                .and_then(|value| seconds(value.to_str().ok()?));
             meaning(answer.status(), asked)
         }
         Err(error) if error.is_timeout() => Sent::TimedOut,
         Err(error) if error.is_connect() => Sent::passing("no connection"),
         Err(_) => Sent::passing("the connection broke off"),
     }
+}
+
+/// A wait in whole seconds, as far as it is one that anybody means.
+fn seconds(text: &str) -> Option<Span> {
+    let seconds: u32 = text.parse().ok()?;
+    Some(Span::seconds(i64::from(seconds)))
 }
 
 fn meaning(status: StatusCode, asked: Option<Span>) -> Sent {
@@ -103,6 +108,20 @@ mod tests {
                 let found = found.unwrap_or_default();
                 assert!(found.contains(expected), "{text}: {found}");
             }
+        }
+    }
+
+    #[test]
+    fn a_wait_that_nobody_means_is_none() {
+        assert_eq!(seconds("120"), Some(Span::seconds(120)));
+        for text in [
+            "9999999999999999",
+            "-1",
+            "1.5",
+            "Wed, 21 Oct 2026 07:28:00 GMT",
+            "",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
         }
     }
 

@@ -26,6 +26,9 @@ const PLACES: usize = 16;
 /// when it has run out.
 const LEASE: Span = Span::seconds(20);
 
+/// Wait until the next attempt where it can't be read who else there is.
+const UNKNOWN_PAUSE: Span = Span::seconds(5);
+
 /// One receiver's lane.
 #[derive(Debug)]
 pub struct Lane {
@@ -98,8 +101,8 @@ impl Lane {
         let expired = parts.clock.now() >= row.notification.expires_at;
         let sent = match self.shared.outgoing(&row).await {
             _ if expired => None,
-            Some(outgoing) => Some(self.receiver.send(&outgoing).await),
-            None => Some(Sent::lasting("what is stored can't be read")),
+            Ok(outgoing) => Some(self.receiver.send(&outgoing).await),
+            Err(sent) => Some(sent),
         };
         let attempted = self.meaning(&row, sent, parts.clock.now()).await;
         let people = self.receiver.schedule() == Schedule::People;
@@ -134,7 +137,7 @@ impl Lane {
         };
         let notification = &row.notification;
         let tried = (notification.key.as_str(), row.attempts.saturating_add(1));
-        let again = match outcome {
+        let mut again = match outcome {
             AttemptOutcome::TimedOut | AttemptOutcome::Passing | AttemptOutcome::NoReceiver => self
                 .receiver
                 .schedule()
@@ -151,11 +154,17 @@ impl Lane {
             | AttemptOutcome::Passing
             | AttemptOutcome::NoReceiver
             | AttemptOutcome::Lasting => {
-                then.extend(self.takes_over(notification, at).await);
-                if then.is_empty() {
-                    OutboxState::Dead
-                } else {
-                    OutboxState::Failed
+                match self.takes_over(notification, at).await {
+                    Ok(Some(next)) => {
+                        then.push(next);
+                        OutboxState::Failed
+                    }
+                    Ok(None) => OutboxState::Dead,
+                    // Whether there is another way is not known: it is tried here meanwhile.
+                    Err(_) => {
+                        again = Some(at + UNKNOWN_PAUSE);
+                        OutboxState::Queued
+                    }
                 }
             }
         };
@@ -176,13 +185,13 @@ impl Lane {
         &self,
         notification: &Notification,
         now: Timestamp,
-    ) -> Option<Notification> {
+    ) -> Result<Option<Notification>, StoreError> {
         let OutboxTarget::Officer(officer) = &notification.target else {
-            return None;
+            return Ok(None);
         };
         let shared = &self.shared;
-        let roster = shared.addresses.roster(&notification.agency).await;
-        let next = shared.next_channel(Some(self.channel()), officer, roster.as_deref())?;
-        Some(route::on(notification, next, now))
+        let roster = shared.addresses.roster(&notification.agency).await?;
+        let next = shared.next_channel(Some(self.channel()), officer, roster.as_deref());
+        Ok(next.map(|next| route::on(notification, next, now)))
     }
 }

@@ -173,20 +173,21 @@ struct Shared {
 }
 
 impl Shared {
-    /// A notification as it is sent now. None where what is stored can't be read.
-    async fn outgoing(&self, row: &OutboxRow) -> Option<Outgoing> {
+    /// A notification as it is sent now; otherwise what became of the attempt before it was one.
+    async fn outgoing(&self, row: &OutboxRow) -> Result<Outgoing, Sent> {
         let notification = &row.notification;
-        let alert = crate::wire::alert::decode(&notification.payload).ok()?;
+        let alert = crate::wire::alert::decode(&notification.payload)
+            .map_err(|_unreadable| Sent::lasting("what is stored can't be read"))?;
         let to = match &notification.target {
-            OutboxTarget::Officer(officer) => {
-                self.addresses
-                    .of(&notification.agency, officer, &notification.channel)
-                    .await
-            }
+            OutboxTarget::Officer(officer) => self
+                .addresses
+                .of(&notification.agency, officer, &notification.channel)
+                .await
+                .map_err(|_unreadable| Sent::passing("the roster can't be read"))?,
             OutboxTarget::Desk | OutboxTarget::Device(_) => None,
         };
         let (link, acknowledge) = self.links_of(row, &alert);
-        Some(Outgoing {
+        Ok(Outgoing {
             key: notification.key.clone(),
             payload: notification.payload.clone(),
             escalated: notification.key.contains(route::UNANSWERED),

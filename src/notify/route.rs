@@ -62,12 +62,21 @@ impl Router {
             if rows.is_empty() {
                 return Ok(routed);
             }
+            let mut left = false;
             for row in rows {
-                let settlement = self.shared.route(&row).await;
-                store.settle(settlement).await?;
-                routed += 1;
+                match self.shared.route(&row).await {
+                    Ok(settlement) => {
+                        store.settle(settlement).await?;
+                        routed += 1;
+                    }
+                    // Not known whom to tell is not the same as nobody to tell: it stays to be routed.
+                    Err(_) => left = true,
+                }
             }
             self.shared.queued();
+            if left {
+                return Ok(routed);
+            }
         }
     }
 }
@@ -81,7 +90,7 @@ async fn wait(announced: &mut Listener) {
 }
 
 impl Shared {
-    async fn route(&self, row: &OutboxRow) -> Settlement {
+    async fn route(&self, row: &OutboxRow) -> Result<Settlement, StoreError> {
         let id = row.id;
         let nothing = Settlement::Route {
             id,
@@ -89,10 +98,10 @@ impl Shared {
             ladder: None,
         };
         let Ok(alert) = wire::alert::decode(&row.notification.payload) else {
-            return nothing;
+            return Ok(nothing);
         };
         let now = self.parts.clock.now();
-        let roster = self.addresses.roster(&alert.agency).await;
+        let roster = self.addresses.roster(&alert.agency).await?;
         let roster = roster.as_deref();
         let (notifications, ladder) = match &row.notification.target {
             _ if alert.simulated => {
@@ -112,11 +121,11 @@ impl Shared {
             }
             OutboxTarget::Device(_) => (Vec::new(), None),
         };
-        Settlement::Route {
+        Ok(Settlement::Route {
             id,
             notifications,
             ladder,
-        }
+        })
     }
 
     /// The channel of people that comes after one and that an officer has.

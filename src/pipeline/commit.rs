@@ -64,7 +64,11 @@ pub(super) async fn commit(
             StoreError::TakenOver { epoch, cursor, .. }
                 if *epoch == batch.epoch && last_position(&batch) == Some(*cursor) =>
             {
-                let committed = read_back(&*around.store, &batch).await?;
+                // It is stored; where it can't be read just now, pages find what they missed by its ids.
+                let committed = read_back(&*around.store, &batch).await.unwrap_or_else(|error| {
+                    warn!(%error, "what a commit made visible can't be read; pages ask for it themselves");
+                    Committed::default()
+                });
                 recovered(&around);
                 return Ok(committed);
             }

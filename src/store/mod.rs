@@ -452,13 +452,12 @@ pub fn is_free(path: &Path) -> Result<(), StoreError> {
 
 /// A URL without user, password and parameters.
 fn without_password(url: &str) -> String {
-    let url = url.split_once('?').map_or(url, |(before, _)| before);
-    match url.rsplit_once('@') {
-        Some((before, host)) => {
-            let scheme = before.split(':').next().unwrap_or_default();
-            format!("{scheme}://{host}")
-        }
-        None => url.to_owned(),
+    // The last `@` first: a password that was not escaped may have a question mark in it.
+    let (login, rest) = url.rsplit_once('@').unwrap_or(("", url));
+    let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
+    match login.split_once(':') {
+        Some((scheme, _)) => format!("{scheme}://{rest}"),
+        None => rest.to_owned(),
     }
 }
 

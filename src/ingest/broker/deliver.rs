@@ -214,7 +214,9 @@ fn kept(bytes: &Bytes) -> Bytes {
 
 fn beginning(topic: &str) -> String {
     let end = topic.floor_char_boundary(TOPIC_BYTES_MAX);
-    topic.get(..end).unwrap_or_default().to_owned()
+    let beginning = topic.get(..end).unwrap_or_default();
+    // A database may not take U+0000 in a text, and a person can't read it.
+    beginning.replace(char::is_control, "\u{fffd}")
 }
 
 /// Acknowledges what has become durable, in the order of receipt, and nothing else.
@@ -318,5 +320,14 @@ mod tests {
         assert!(!memory.is_news("em/demo/tag-7/report", b"{}"));
         assert!(memory.is_news("em/demo/tag-8/report", b"{}"));
         assert!(memory.is_news("em/demo/tag-7/report", b"[]"));
+    }
+
+    #[test]
+    fn a_topic_is_kept_without_what_no_database_takes() {
+        assert_eq!(
+            beginning("em/a\0b/x\n/report"),
+            "em/a\u{fffd}b/x\u{fffd}/report"
+        );
+        assert!(beginning(&"ä".repeat(1_000)).len() <= TOPIC_BYTES_MAX);
     }
 }

@@ -54,3 +54,23 @@ pub(super) fn not_connected(
     };
     refused(url, problem, Some(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_password_is_said() {
+        for (url, said) in [
+            ("postgres://u:secret@host/db", "postgres://host/db"),
+            (
+                "postgres://u:se?cr@et@host/db?sslmode=require",
+                "postgres://host/db",
+            ),
+            ("postgres://host/db?password=secret", "postgres://host/db"),
+            ("sqlite:a.db", "sqlite:a.db"),
+        ] {
+            assert_eq!(without_password(url), said);
+        }
+    }
+}
