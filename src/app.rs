@@ -146,7 +146,7 @@ impl App {
             simulated: settings.simulated,
             answers: settings.notify.answers(),
         };
-        let owner = format!("{}@{}", std::process::id(), clock.now());
+        let owner = settings.pipeline.owner.clone();
         let notifier = Notifier::new(settings.notify, notify_parts(&web_parts, &owner))?;
         let web = match settings.web {
             Some(web) => Some(Web::bind(web, web_parts).await?),

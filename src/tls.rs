@@ -4,6 +4,7 @@
 //! content never is. Deliberately absent: sockets, whom the subject of a certificate stands for (`ingest::endpoint`), and
 //! switching verification off, which nothing here can do.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once, PoisonError, RwLock};
 
@@ -135,6 +136,12 @@ pub fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
     let mut names = certificate.subject().iter_common_name();
     let name = names.next()?.as_str().ok()?.to_owned();
     names.next().is_none().then_some(name)
+}
+
+/// Whether a host as it stands in a URL is this computer: what is secret goes without TLS to nobody else.
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What a connection needs: whom to trust (the operating system's roots where no file is given), and who we are, where the

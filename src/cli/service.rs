@@ -3,7 +3,6 @@
 //! One request, one answer; what the service refuses is told as it says it. Deliberately absent: retries, because the caller
 //! sees what happened.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,10 +133,7 @@ impl Service {
 /// Whether a URL stays on this computer.
 fn is_on_this_computer(server: &str) -> bool {
     reqwest::Url::parse(server).is_ok_and(|url| {
-        let host = url.host_str().unwrap_or_default();
-        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-        url.scheme() == "http"
-            && (host == "localhost" || address.is_ok_and(|address| address.is_loopback()))
+        url.scheme() == "http" && tls::is_loopback(url.host_str().unwrap_or_default())
     })
 }
 

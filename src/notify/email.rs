@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::schedule::Schedule;
 use super::settings::{Detail, Secret, Trusted};
-use super::{NotifyError, Outgoing, Receiver, Sent, http, message};
+use super::{NotifyError, Outgoing, Receiver, Sent, message};
 use crate::model::roster::contact;
 use crate::tls;
 
@@ -61,7 +61,7 @@ impl Settings {
     /// # Errors
     /// What would be right.
     pub fn check(&self) -> Result<(), &'static str> {
-        if self.security == Security::None && !http::is_loopback(&self.host) {
+        if self.security == Security::None && !tls::is_loopback(&self.host) {
             return Err("is none, which is legal for this computer only; expected tls or starttls");
         }
         Ok(())

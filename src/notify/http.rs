@@ -47,19 +47,12 @@ pub fn address(text: &str) -> Result<Url, String> {
     match url.scheme() {
         _ if host.is_empty() => Err("names no host; expected one".to_owned()),
         "https" => Ok(url),
-        "http" if is_loopback(host) => Ok(url),
+        "http" if tls::is_loopback(host) => Ok(url),
         _ => Err(
             "is not https; expected https, which plain http may replace on this computer only"
                 .to_owned(),
         ),
     }
-}
-
-/// Whether a host is this computer.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let address: Result<std::net::IpAddr, _> = bare.parse();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Sends a request; what its answer means. What is said about trouble names neither address nor content.

@@ -128,19 +128,24 @@ impl Mosquitto {
             .kill_on_drop(true)
             .spawn()
             .expect("mosquitto can be run; scripts/test installs it");
-        let started = async {
-            loop {
-                if child.try_wait().expect("its end can be awaited").is_some() {
-                    return false;
-                }
-                if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                    return true;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        let started = timeout(LIMIT, started).await.unwrap_or(false);
+        let started = listens(&mut child, port).await;
         self.child = Some(child);
         started
     }
+}
+
+/// Waits until a server takes connections; false where it ended, or took too long.
+pub(crate) async fn listens(child: &mut Child, port: u16) -> bool {
+    let started = async {
+        loop {
+            if child.try_wait().expect("its end can be awaited").is_some() {
+                return false;
+            }
+            if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return true;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, started).await.unwrap_or(false)
 }

@@ -4,17 +4,11 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
 
-use crate::mosquitto::free_port;
-
-/// Limit of every wait. Only a failing test gets near it.
-const LIMIT: Duration = Duration::from_mins(1);
+use crate::mosquitto::{free_port, listens};
 
 /// Ports that are tried; another program may take one between our look and the server's.
 const PORTS_TRIED: usize = 20;
@@ -76,19 +70,7 @@ impl Nats {
             .kill_on_drop(true)
             .spawn()
             .expect("nats-server can be run; scripts/test installs it");
-        let port = self.port;
-        let started = async {
-            loop {
-                if child.try_wait().expect("its end can be awaited").is_some() {
-                    return false;
-                }
-                if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                    return true;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        let started = timeout(LIMIT, started).await.unwrap_or(false);
+        let started = listens(&mut child, self.port).await;
         self.child = Some(child);
         started
     }
