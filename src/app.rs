@@ -94,8 +94,11 @@ impl Doorkeepers {
     /// the settings holds from the next start on.
     ///
     /// # Errors
-    /// When they can't be run: then all is as it was, or only the page's are in force.
+    /// When they can't be run: then all is as it was, here and there.
     pub fn renew(&self, endpoint: &ingest::Settings, web: &web::Settings) -> anyhow::Result<usize> {
+        if let Some(doorkeeper) = &self.endpoint {
+            doorkeeper.check(endpoint).context("the endpoint")?;
+        }
         if let Some(doorkeeper) = &self.web {
             doorkeeper.renew(web).context("the page")?;
         }

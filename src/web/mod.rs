@@ -46,6 +46,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
@@ -211,17 +212,27 @@ impl House {
 pub struct Doorkeeper(Arc<Entrance>);
 
 impl Doorkeeper {
+    /// Whether these settings can be put in force; gives what TLS would use.
+    ///
+    /// # Errors
+    /// What [`Doorkeeper::renew`] would say.
+    fn check(&self, settings: &Settings) -> Result<Option<Arc<ServerConfig>>, WebError> {
+        settings.check()?;
+        let tls = settings.tls.as_ref().map(Listening::read).transpose()?;
+        if tls.is_some() == self.0.tls.is_some() {
+            Ok(tls)
+        } else {
+            Err(WebError::NeedsRestart)
+        }
+    }
+
     /// Puts tokens and reporters of these settings in force, and reads certificate and key again. Sessions and streams of a token that went
     /// or changed end by themselves: at their next request, and at the next heartbeat. All else stays as it was at the start.
     ///
     /// # Errors
     /// When the settings can't be run; then nothing has changed.
     pub fn renew(&self, settings: &Settings) -> Result<(), WebError> {
-        settings.check()?;
-        let tls = settings.tls.as_ref().map(Listening::read).transpose()?;
-        if tls.is_some() != self.0.tls.is_some() {
-            return Err(WebError::NeedsRestart);
-        }
+        let tls = self.check(settings)?;
         if let (Some(tls), Some(renewable)) = (tls, &self.0.tls) {
             renewable.renew(tls);
         }

@@ -10,6 +10,9 @@
 )]
 
 mod browser;
+#[path = "../parts/certificates.rs"]
+#[expect(dead_code, reason = "others need more of an authority")]
+mod certificates;
 mod client;
 mod demo;
 mod discretion;

@@ -27,6 +27,7 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
@@ -113,17 +114,27 @@ impl Entrance {
 pub struct Doorkeeper(Arc<Entrance>);
 
 impl Doorkeeper {
+    /// Whether these settings can be put in force; gives what TLS would use.
+    ///
+    /// # Errors
+    /// What [`Doorkeeper::renew`] would say.
+    pub fn check(&self, settings: &Settings) -> Result<Option<Arc<ServerConfig>>, IngestError> {
+        settings.check()?;
+        let tls = settings.tls.as_ref().map(Listening::read).transpose()?;
+        if tls.is_some() == self.0.tls.is_some() {
+            Ok(tls)
+        } else {
+            Err(IngestError::NeedsRestart)
+        }
+    }
+
     /// Puts the logins of these settings in force, and reads certificate and key again. Whose login went or changed is sent
     /// away at once. Gives how many were. Address, root and limits stay as they were at the start.
     ///
     /// # Errors
     /// When the settings can't be run; then nothing has changed.
     pub fn renew(&self, settings: &Settings) -> Result<usize, IngestError> {
-        settings.check()?;
-        let tls = settings.tls.as_ref().map(Listening::read).transpose()?;
-        if tls.is_some() != self.0.tls.is_some() {
-            return Err(IngestError::NeedsRestart);
-        }
+        let tls = self.check(settings)?;
         let rules = Arc::new(Rules::new(settings, Some(&self.0.rules())));
         if let (Some(tls), Some(renewable)) = (tls, &self.0.tls) {
             renewable.renew(tls);
