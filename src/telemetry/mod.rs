@@ -1,8 +1,9 @@
 //! How the service tells operators what it does: log output here, numbers in [`metrics`].
 //!
 //! A log line is a sentence that reads alone, with fields to search by. Level and format come in as [`LogSettings`];
-//! lines go to standard error, because standard output belongs to what a command prints. Deliberately absent: reading
-//! the environment (see `config`), product logic, and every person, device, place and payload.
+//! lines go to standard error, because standard output belongs to what a command prints. A line that can't be written
+//! is lost and stops nothing. Deliberately absent: reading the environment (see `config`), product logic, and every
+//! person, device, place and payload.
 
 pub mod metrics;
 
@@ -88,6 +89,8 @@ where
         })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Otherwise a line that can't be written is reported on standard error, and panics where that is gone too.
+        .log_internal_errors(false)
         .with_writer(writer);
     Ok(match settings.format {
         LogFormat::Text => Box::new(builder.with_ansi(colours).finish()),

@@ -23,6 +23,8 @@ const LIMIT: Duration = Duration::from_mins(2);
 struct Prometheus {
     child: Child,
     address: String,
+    /// One for all questions: a connection for each, asked as fast as it answers, uses up the ports of the machine.
+    agent: ureq::Agent,
     folder: tempfile::TempDir,
 }
 
@@ -54,21 +56,24 @@ impl Prometheus {
         Self {
             child,
             address,
+            agent: ureq::Agent::new_with_defaults(),
             folder,
         }
     }
 
     /// What it answers, or nothing while it does not.
     fn asked(&self, path: &str) -> Option<Value> {
-        let mut answer = ureq::get(format!("http://{}{path}", self.address))
-            .call()
-            .ok()?;
+        let asked = self.agent.get(format!("http://{}{path}", self.address));
+        let mut answer = asked.call().ok()?;
         answer.body_mut().read_json().ok()
     }
 
     /// What an expression gives now.
     fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
-        let asked = ureq::post(format!("http://{}/api/v1/query", self.address))
+        let url = format!("http://{}/api/v1/query", self.address);
+        let asked = self
+            .agent
+            .post(url)
             .config()
             .http_status_as_error(false)
             .build()

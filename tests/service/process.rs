@@ -81,7 +81,8 @@ format = "json"
 /// A running service.
 pub(crate) struct Service {
     child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
+    /// Its log; none when nobody reads it any more.
+    lines: Option<Lines<BufReader<ChildStderr>>>,
     /// Where devices report.
     pub(crate) mqtt: SocketAddr,
     /// Where people look.
@@ -180,7 +181,7 @@ impl Starting {
             page: address("page"),
             replayed,
             child: self.child,
-            lines: self.lines,
+            lines: Some(self.lines),
         }
     }
 }
@@ -211,13 +212,24 @@ impl Service {
         asked.arg("-TERM").arg(self.id().to_string());
         assert!(asked.status().await.expect("kill runs").success());
         let ended = async {
-            while let Some(line) = self.lines.next_line().await.expect("its log can be read") {
+            while let Some(line) = self.line().await {
                 complain(&serde_json::from_str(&line).unwrap_or_default());
             }
             self.child.wait().await.expect("it can be waited for")
         };
         let status = within("the end of the service", ended).await;
         assert!(status.success(), "it ended with {status}");
+    }
+
+    /// Whoever reads its log is gone.
+    pub(crate) fn drop_log(&mut self) {
+        self.lines = None;
+    }
+
+    /// Its next line, and nothing at the end.
+    async fn line(&mut self) -> Option<String> {
+        let lines = self.lines.as_mut()?;
+        lines.next_line().await.expect("its log can be read")
     }
 
     /// Sends it a signal.
@@ -255,7 +267,7 @@ impl Service {
     pub(crate) async fn ended(mut self) -> (bool, String) {
         let ended = async {
             let mut last = String::new();
-            while let Some(line) = self.lines.next_line().await.expect("its log can be read") {
+            while let Some(line) = self.line().await {
                 last = line;
             }
             let status = self.child.wait().await.expect("it can be waited for");

@@ -1,5 +1,5 @@
 //! What is changed while the service runs: a login that is taken out is gone at once, a token as well, and a mistake changes
-//! nothing.
+//! nothing. So does a log that can't be written.
 
 use std::fs;
 use std::path::Path;
@@ -41,6 +41,23 @@ async fn renewals(service: &Service, result: &str, count: u32) {
         }
     };
     within(&metric, seen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    configure(folder.path(), ZONES, ROSTER);
+    let mut service = Starting::new(folder.path()).ready().await;
+    service.drop_log();
+    // Each renewal is a line of the log.
+    for count in 1..=3 {
+        hang_up(&service).await;
+        renewals(&service, "good", count).await;
+    }
+    let mut device = Client::open(service.mqtt, "tag-1").await;
+    let report = r#"{"boot":"b1","seq":1,"at":"2026-11-21T19:00:00Z"}"#;
+    device.publish("em/demo/tag-1/report", report).await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
