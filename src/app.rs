@@ -1,9 +1,11 @@
 //! Builds all parts, connects them, starts them in order and stops them in reverse.
 //!
-//! Where a future runs is decided here and nowhere else. [`App::start`] gives back a service whose page answers and whose
-//! journal is replayed; [`App::open`] then lets devices in. Stopping, devices are sent away first and the store's writer
+//! Where a future runs is decided here and nowhere else. [`App::answering`] gives back a service whose page answers,
+//! [`Standing::take_turn`] one whose journal is replayed; [`App::open`] then lets devices in. Stopping, devices are sent away first and the store's writer
 //! is the last to go, so that nothing is taken in that could not be stored. Deliberately absent: rules, formats, and what
 //! any part does.
+
+mod doors;
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -16,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+pub use self::doors::Doorkeepers;
 use crate::clock::Clock;
 use crate::ingest::broker::{self, Broker};
 use crate::ingest::{self, Endpoint, Publisher};
@@ -23,7 +26,7 @@ use crate::model::event::Event;
 use crate::model::time::Timestamp;
 use crate::notify::{self, Notifier, outbox};
 use crate::pipeline::announcements::Announcements;
-use crate::pipeline::delivery::Inlet;
+use crate::pipeline::delivery::{Inlet, Outlet};
 use crate::pipeline::health::{Health, Trouble};
 use crate::pipeline::tenure::{self, Tenure};
 use crate::pipeline::{self, Pipeline, keeping};
@@ -82,30 +85,41 @@ pub struct App {
     notifier: Option<Notifier>,
 }
 
-/// Changes who may connect and come in, while the service runs.
-#[derive(Debug, Clone, Default)]
-pub struct Doorkeepers {
-    endpoint: Option<ingest::Doorkeeper>,
-    web: Option<web::Doorkeeper>,
+/// A service whose page answers, and which waits for its turn to be at work. Dropped, it has taken nothing.
+#[derive(Debug)]
+pub struct Standing {
+    app: App,
+    outlet: Outlet,
+    endpoint: Option<ingest::Settings>,
+    pipeline: pipeline::Settings,
+    keeping: keeping::Settings,
+    definitions: Vec<Event>,
 }
 
-impl Doorkeepers {
-    /// Puts logins and tokens in force and reads TLS files again; gives how many connections were sent away by it. All else in
-    /// the settings holds from the next start on.
+impl Standing {
+    /// The way to change who may connect and come in, before its turn and after.
+    pub fn doorkeepers(&self) -> Doorkeepers {
+        self.app.doorkeepers.clone()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> Metrics {
+        self.app.metrics()
+    }
+
+    /// Waits until no other engine is at work on the database, takes the devices' address and replays the journal; devices
+    /// are not let in yet.
     ///
     /// # Errors
-    /// When they can't be run: then all is as it was, here and there.
-    pub fn renew(&self, endpoint: &ingest::Settings, web: &web::Settings) -> anyhow::Result<usize> {
-        if let Some(doorkeeper) = &self.endpoint {
-            doorkeeper.check(endpoint).context("the endpoint")?;
-        }
-        if let Some(doorkeeper) = &self.web {
-            doorkeeper.renew(web).context("the page")?;
-        }
-        match &self.endpoint {
-            Some(doorkeeper) => doorkeeper.renew(endpoint).context("the endpoint"),
-            None => Ok(0),
-        }
+    /// When the address can't be had, or the journal can't be read.
+    pub async fn take_turn(self) -> anyhow::Result<App> {
+        let Self {
+            mut app, pipeline, ..
+        } = self;
+        app.take_turn(&pipeline, self.endpoint).await?;
+        app.begin(&pipeline, self.outlet, self.definitions).await?;
+        app.keep_house(self.keeping);
+        Ok(app)
     }
 }
 
@@ -125,12 +139,19 @@ struct Ended {
 }
 
 impl App {
-    /// Opens the database and answers people, waits until no other engine is at work on it, takes the devices' address
-    /// and replays the journal; devices are not let in yet. Dropped while it waits, it has taken nothing.
+    /// Answers people, waits for its turn and replays the journal: [`App::answering`] and [`Standing::take_turn`] in one.
     ///
     /// # Errors
     /// When something that it needs is not to be had: the database, an address, a journal that can be read.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Self::answering(settings, clock).await?.take_turn().await
+    }
+
+    /// Opens the database and answers people; nothing else is taken yet.
+    ///
+    /// # Errors
+    /// When the database or the page's address can't be had.
+    pub async fn answering(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Standing> {
         let (store, writer) = store::connect(&settings.database_url).await?;
         let (inlet, outlet) = Inlet::new();
         let (health, metrics) = (Health::new(), Metrics::new());
@@ -163,35 +184,30 @@ impl App {
             endpoint_address: None,
             broker,
             web_address: web.as_ref().map(Web::address),
-            doorkeepers: Doorkeepers {
-                endpoint: None,
-                web: web.as_ref().map(Web::doorkeeper),
-            },
+            doorkeepers: Doorkeepers::new(
+                web.as_ref().map(Web::doorkeeper),
+                settings.endpoint.is_some(),
+            ),
             endpoint: None,
             inlet,
-            health: health.clone(),
-            clock: Arc::clone(&clock),
-            store: Arc::clone(&store),
+            health,
+            clock,
+            store,
             last_now: None,
-            metrics: metrics.clone(),
-            announcements: announcements.clone(),
+            metrics,
+            announcements,
             owner,
             notifier: Some(notifier),
         };
         app.serve(writer, web);
-        app.take_turn(&settings.pipeline, settings.endpoint).await?;
-        let parts = pipeline::Parts {
-            store,
-            clock,
+        Ok(Standing {
+            app,
             outlet,
-            announcements,
-            health,
-            metrics: metrics.pipeline(),
-        };
-        app.begin(&settings.pipeline, parts, settings.definitions)
-            .await?;
-        app.keep_house(settings.keeping);
-        Ok(app)
+            endpoint: settings.endpoint,
+            pipeline: settings.pipeline,
+            keeping: settings.keeping,
+            definitions: settings.definitions,
+        })
     }
 
     /// Starts what must run while the journal is replayed.
@@ -237,17 +253,27 @@ impl App {
         let bind = |endpoint| Endpoint::bind(endpoint, self.inlet.clone(), self.metrics.ingest());
         self.endpoint = endpoint.map(bind).transpose()?;
         self.endpoint_address = self.endpoint.as_ref().map(Endpoint::address);
-        self.doorkeepers.endpoint = self.endpoint.as_ref().map(Endpoint::doorkeeper);
-        Ok(())
+        match &self.endpoint {
+            Some(endpoint) => self.doorkeepers.keep_endpoint(endpoint.doorkeeper()),
+            None => Ok(()),
+        }
     }
 
     /// Replays the journal and starts the pipeline; an empty database takes its definitions.
     async fn begin(
         &mut self,
         settings: &pipeline::Settings,
-        parts: pipeline::Parts,
+        outlet: Outlet,
         definitions: Vec<Event>,
     ) -> anyhow::Result<()> {
+        let parts = pipeline::Parts {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            outlet,
+            announcements: self.announcements.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.pipeline(),
+        };
         let pipeline = Pipeline::start(settings, parts).await?;
         self.last_now = pipeline.last_now();
         self.run("pipeline", move |stop| async move {

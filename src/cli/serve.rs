@@ -54,8 +54,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
+    let standing = App::answering(settings, Arc::new(SystemClock)).await?;
+    // Whoever loses a token loses it here as well, while another is at work.
+    let renewing = renewal.run(standing.doorkeepers(), standing.metrics().service());
+    let mut renewing = std::pin::pin!(renewing);
     let started = tokio::select! {
-        app = App::start(settings, Arc::new(SystemClock)) => Some(app?),
+        never = &mut renewing => match never {},
+        app = standing.take_turn() => Some(app?),
         // It may stand by for days.
         () = interrupted() => None,
     };
@@ -67,7 +72,6 @@ async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
         |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
     let (page, mqtt) = (address(app.web_address()), address(app.endpoint_address()));
     info!(page, mqtt, "the service is ready");
-    let renewing = renewal.run(app.doorkeepers(), app.metrics().service());
     let failure = tokio::select! {
         never = renewing => match never {},
         () = interrupted() => None,

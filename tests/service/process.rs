@@ -146,6 +146,11 @@ impl Starting {
         within("the page", answers).await
     }
 
+    /// Sends it a signal.
+    pub(crate) async fn signal(&self, signal: &str) {
+        tell(signal, &self.child).await;
+    }
+
     /// Kills it, wherever it is.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
@@ -186,6 +191,13 @@ impl Starting {
     }
 }
 
+async fn tell(signal: &str, child: &Child) {
+    let mut sent = Command::new("kill");
+    let id = child.id().expect("it runs");
+    sent.arg(signal).arg(id.to_string());
+    assert!(sent.status().await.expect("kill runs").success());
+}
+
 /// An error in the log is a fault of ours.
 fn complain(entry: &serde_json::Value) {
     assert_ne!(entry["level"], "ERROR", "the service says: {entry}");
@@ -208,9 +220,7 @@ impl Service {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn stop(mut self) {
-        let mut asked = Command::new("kill");
-        asked.arg("-TERM").arg(self.id().to_string());
-        assert!(asked.status().await.expect("kill runs").success());
+        self.signal("-TERM").await;
         let ended = async {
             while let Some(line) = self.line().await {
                 complain(&serde_json::from_str(&line).unwrap_or_default());
@@ -234,9 +244,7 @@ impl Service {
 
     /// Sends it a signal.
     pub(crate) async fn signal(&self, signal: &str) {
-        let mut sent = Command::new("kill");
-        sent.arg(signal).arg(self.id().to_string());
-        assert!(sent.status().await.expect("kill runs").success());
+        tell(signal, &self.child).await;
     }
 
     /// Stops it where it is, and waits until each of its threads has noticed.

@@ -4,8 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use tokio::process::Command;
-
 use crate::certificates::Authority;
 use crate::client::Client;
 use crate::process::{Service, Starting, TOKEN, call, configure, within};
@@ -19,13 +17,6 @@ fn change(folder: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(&file).expect("the configuration");
     assert!(text.contains(from), "{from:?} is not in {text}");
     fs::write(&file, text.replace(from, to)).expect("a file");
-}
-
-/// Tells the service to read its configuration again.
-async fn hang_up(service: &Service) {
-    let mut told = Command::new("kill");
-    told.arg("-HUP").arg(service.id().to_string());
-    assert!(told.status().await.expect("kill runs").success());
 }
 
 /// Waits until at least so many changes came to this: it looks for itself, too, and may see one that is half made.
@@ -51,7 +42,7 @@ async fn a_log_that_nobody_reads_any_more_stops_nothing() {
     service.drop_log();
     // Each renewal is a line of the log.
     for count in 1..=3 {
-        hang_up(&service).await;
+        service.signal("-HUP").await;
         renewals(&service, "good", count).await;
     }
     let mut device = Client::open(service.mqtt, "tag-1").await;
@@ -71,7 +62,7 @@ async fn logins_and_tokens_change_while_it_runs() {
 
     // A mistake is said and changes nothing.
     change(folder.path(), "role = \"service\"", "role = \"servant\"");
-    hang_up(&service).await;
+    service.signal("-HUP").await;
     renewals(&service, "refused", 1).await;
     device.publish("em/demo/tag-1/report", report).await;
     change(folder.path(), "role = \"servant\"", "role = \"service\"");
@@ -85,7 +76,7 @@ async fn logins_and_tokens_change_while_it_runs() {
     );
     change(folder.path(), "[[endpoint.login]]", &tls);
     change(folder.path(), "scope = \"admin\"", "scope = \"read\"");
-    hang_up(&service).await;
+    service.signal("-HUP").await;
     renewals(&service, "refused", 2).await;
     let (status, _) = call(service.page, TOKEN, ("PUT", "/api/v1/zones/x")).await;
     assert_ne!(status, 403, "the token may do what it could");
@@ -110,7 +101,7 @@ async fn logins_and_tokens_change_while_it_runs() {
         "[[token]]\nname = \"nobody\"",
     );
     change(folder.path(), "scope = \"admin\"", "scope = \"read\"");
-    hang_up(&service).await;
+    service.signal("-HUP").await;
     let refused = async {
         while call(service.page, TOKEN, ("PUT", "/api/v1/zones/x"))
             .await
