@@ -4,8 +4,9 @@
 //! always tested. Deliberately absent: anything that is new.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Settings;
 use super::commit::Surroundings;
@@ -25,6 +26,9 @@ const ENTRIES_READ: u32 = 2_000;
 /// Devices read at a time.
 const DEVICES_READ: u32 = 1_000;
 
+/// Pause before the journal is read again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What a start leaves.
 #[derive(Debug)]
 pub(super) struct Recovered {
@@ -37,8 +41,32 @@ pub(super) struct Recovered {
     pub(super) recalls: Vec<(AgencyId, HistoryQuery)>,
 }
 
-/// Takes the partition over and brings the engine to where the journal ends.
+/// Takes the partition over and brings the engine to where the journal ends; begins anew where the store does not answer in
+/// the middle of it, because what was read until then is worth nothing without the rest.
 pub(super) async fn recover(
+    around: &Surroundings,
+    partition: u32,
+    settings: &Settings,
+) -> Result<Recovered, StoreError> {
+    loop {
+        match attempt(around, partition, settings).await {
+            Err(StoreError::Passing(cause)) => {
+                warn!(%cause, "the database did not answer while the journal was read; it is read again");
+                let detail = "the database does not answer; nothing is taken in until it does";
+                around
+                    .health
+                    .raise(Trouble::Store, around.clock.now(), detail);
+                tokio::time::sleep(PAUSE).await;
+            }
+            ended => {
+                around.health.clear(Trouble::Store);
+                return ended;
+            }
+        }
+    }
+}
+
+async fn attempt(
     around: &Surroundings,
     partition: u32,
     settings: &Settings,

@@ -28,7 +28,6 @@ mod postgres;
 mod process;
 mod program;
 #[path = "../parts/proxy.rs"]
-#[expect(dead_code, reason = "others need more of a way")]
 mod proxy;
 mod record;
 mod renewal;

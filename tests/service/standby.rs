@@ -3,16 +3,19 @@
 //! What was acknowledged by one is there for the other, and whoever was replaced writes nothing and says so. Each fault is
 //! seen to have happened. Deliberately absent: what the store alone does (see `tests/storage`), and a broker.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use bailiwick::clock::Stopwatch;
+use bailiwick::config::SecretSha256;
 use futures_util::future;
+use rumqttc::mqttbytes::v4::Connect;
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::postgres;
-use crate::process::{Service, Starting, call, configure_on, get, within};
+use crate::postgres::{self, Cluster};
+use crate::process::{LOGIN, Service, Starting, TOKEN, call, configure_on, get, within};
 use crate::proxy::{Proxy, Way};
 
 const ZONES: &str = r#"{"type":"FeatureCollection","features":[]}"#;
@@ -70,7 +73,7 @@ async fn standing_by(folder: &Path) -> (Starting, SocketAddr) {
     let counted = scrape(page).await;
     let metric = r#"bailiwick_health_trouble{kind="standby"} 1"#;
     assert!(counted.lines().any(|line| line == metric), "{counted}");
-    let (status, answer) = call(page, crate::process::TOKEN, ("POST", "/api/v1/session")).await;
+    let (status, answer) = call(page, TOKEN, ("POST", "/api/v1/session")).await;
     assert_eq!(
         (status, answer["code"].as_str()),
         (503, Some("unavailable"))
@@ -81,7 +84,7 @@ async fn standing_by(folder: &Path) -> (Starting, SocketAddr) {
 /// What is counted there.
 async fn scrape(page: SocketAddr) -> String {
     let asked = tokio::task::spawn_blocking(move || {
-        let token = format!("Bearer {}", crate::process::TOKEN);
+        let token = format!("Bearer {TOKEN}");
         let mut answer = ureq::get(format!("http://{page}/metrics"))
             .header("authorization", token)
             .call()
@@ -89,6 +92,18 @@ async fn scrape(page: SocketAddr) -> String {
         answer.body_mut().read_to_string().expect("a text")
     });
     asked.await.expect("it does not panic")
+}
+
+/// A way to a database of a server, and the URL that leads along it.
+async fn behind_a_proxy(server: &Cluster, url: &str) -> (Proxy, String) {
+    let proxy = Proxy::to(&server.socket()).await;
+    let name = url.trim_start_matches("postgres:///").split('?').next();
+    let through = format!(
+        "postgres://bailiwick@{}/{}?sslmode=disable",
+        proxy.address(),
+        name.expect("a name")
+    );
+    (proxy, through)
 }
 
 /// Waits until an engine that stood by is at work.
@@ -155,13 +170,7 @@ async fn a_stopped_engine_that_wakes_writes_nothing_and_ends() {
 async fn an_engine_that_is_cut_off_from_the_database_is_replaced() {
     let server = postgres::shared();
     let url = server.database();
-    let proxy = Proxy::to(&server.socket()).await;
-    let name = url.trim_start_matches("postgres:///").split('?').next();
-    let through = format!(
-        "postgres://bailiwick@{}/{}?sslmode=disable",
-        proxy.address(),
-        name.expect("a name")
-    );
+    let (proxy, through) = behind_a_proxy(server, &url).await;
     let (behind, beside) = (folder(&through, SHORT), folder(&url, SHORT));
     let first = Starting::new(behind.path()).ready().await;
     let (second, _) = standing_by(beside.path()).await;
@@ -178,6 +187,30 @@ async fn an_engine_that_is_cut_off_from_the_database_is_replaced() {
     ends_by_itself(first).await;
     assert_eq!(stored(&second).await, 2, "once, by the one at work");
     second.stop().await;
+}
+
+/// The connection ends in the middle of the replay: it is begun anew, and the start does not fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_outlives_a_database_that_fails_in_the_middle_of_it() {
+    let server = postgres::shared();
+    let (proxy, through) = behind_a_proxy(server, &server.database()).await;
+    let folder = folder(&through, SHORT);
+    let service = Starting::new(folder.path()).ready().await;
+    publish(&service, 1).await;
+    service.kill().await;
+    // A column of the journal, as the reply to its reading begins.
+    proxy.set(Way::Losing(b"reported_at\0"));
+    let starting = Starting::new(folder.path());
+    let lost = async {
+        while proxy.lost() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the loss of a reply", lost).await;
+    proxy.set(Way::Open);
+    let service = starting.ready().await;
+    assert_eq!(stored(&service).await, 1);
+    service.stop().await;
 }
 
 /// A lease that is given back is not waited for; of many that wait, one follows.
@@ -204,4 +237,36 @@ async fn an_engine_that_is_ended_makes_room_at_once() {
         assert_eq!(health["status"], expected, "{health}");
     }
     service.stop().await;
+}
+
+/// Whoever loses a token loses it on both, and who may connect to the one that follows is what the file says by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_stands_by_takes_up_what_changes() {
+    let folder = folder(&postgres::shared().database(), LONG);
+    let first = Starting::new(folder.path()).ready().await;
+    let (second, page) = standing_by(folder.path()).await;
+    let digest = |secret: &str| {
+        format!(
+            "name = \"tester\"\nsha256 = \"{}\"",
+            hex::encode(SecretSha256::of(secret).bytes())
+        )
+    };
+    let file = folder.path().join("bailiwick.toml");
+    let text = fs::read_to_string(&file).expect("the configuration");
+    let changed = text
+        .replace(&digest(TOKEN), &digest("another token"))
+        .replace("username = \"gateway\"", "username = \"other\"");
+    assert_ne!(text, changed);
+    fs::write(&file, changed).expect("a file");
+    second.signal("-HUP").await;
+    let refused = async { while call(page, TOKEN, ("GET", "/api/v1/alerts")).await.0 != 401 {} };
+    within("a token that is gone", refused).await;
+    first.stop().await;
+    let second = follows(second, "ended").await;
+    let mut connect = Connect::new("tag-1");
+    connect.set_login(LOGIN, TOKEN);
+    assert!(Client::refused(second.mqtt, connect).await, "it is gone");
+    let mut client = Client::with_login(second.mqtt, "other", TOKEN).await;
+    client.publish("em/demo/tag-1/report", &report(1)).await;
+    second.stop().await;
 }

@@ -111,6 +111,46 @@ async fn a_newer_database_is_refused() {
     );
 }
 
+/// Tables are not changed under an engine of an earlier release that is at work; one that has died is waited for.
+#[tokio::test]
+async fn an_upgrade_waits_until_nobody_is_at_work() {
+    let url = postgres::shared().database();
+    let first = tempfile::tempdir().unwrap();
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/migrations/postgres");
+    let name = "0001_first.sql";
+    std::fs::copy(format!("{sources}/{name}"), first.path().join(name)).unwrap();
+    let migrator = sqlx::migrate::Migrator::new(first.path()).await.unwrap();
+    let mut engine = PgConnection::connect(&url).await.unwrap();
+    migrator.run(&mut engine).await.unwrap();
+    let schema = async |connection: &mut PgConnection| {
+        let asked = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+        let found: i64 = asked.fetch_one(connection).await.unwrap();
+        found
+    };
+    let row = "INSERT INTO partition VALUES (0, 'old', 1, 0, 0, 0, NULL, clock_timestamp() + interval '200 ms')";
+    engine.execute(row).await.unwrap();
+    let renewing = async {
+        loop {
+            let renewal =
+                "UPDATE partition SET lease_until = clock_timestamp() + interval '200 ms'";
+            engine.execute(renewal).await.unwrap();
+        }
+    };
+    let refused = tokio::select! {
+        never = renewing => never,
+        opened = open(&url) => opened.unwrap_err().to_string(),
+    };
+    let expected = "engine old of an earlier release is at work on it (schema 1); stop that one, then start this one";
+    assert!(refused.ends_with(expected), "{refused}");
+    assert_eq!(schema(&mut engine).await, 1, "nothing was touched");
+
+    // It dies, and its lease runs out.
+    let died = "UPDATE partition SET lease_until = clock_timestamp() + interval '200 ms'";
+    engine.execute(died).await.unwrap();
+    open(&url).await.unwrap().close().await;
+    assert!(schema(&mut engine).await > 1, "it is brought up to date");
+}
+
 #[tokio::test]
 async fn many_may_open_an_empty_database_at_once() {
     let database = Database::postgres();

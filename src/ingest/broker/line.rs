@@ -298,8 +298,12 @@ impl Line {
         }
     }
 
-    /// Remembers a message that must be acknowledged in its turn.
+    /// Remembers a message that must be acknowledged in its turn. One that is neither stored nor acknowledged has none: no
+    /// broker holds such messages back while others wait here for the database.
     pub(super) fn expect(&self, pending: Pending) {
+        if pending.stored.is_none() && pending.token.qos == QoS::AtMostOnce {
+            return;
+        }
         let mut state = lock(&self.state);
         state.pending.push_back(pending);
         if state.pending.len() == 1 {
@@ -373,5 +377,35 @@ impl Line {
         let oldest = oldest.chain(arrivals.clone().map(|a| a.since)).min();
         let count = pending.count() + arrivals.count();
         (count, oldest.map(|since| now.duration_since(since)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumqttc::MqttOptions;
+
+    #[test]
+    fn what_is_neither_stored_nor_acknowledged_waits_for_nothing() {
+        let room = Room {
+            messages: 10,
+            bytes: 1_000,
+        };
+        let line = Line::new(room);
+        let (client, _polled) = AsyncClient::new(MqttOptions::new("c", "localhost", 1883), 10);
+        let connection = line.begin(client, false);
+        for (qos, waiting) in [(QoS::AtMostOnce, 0), (QoS::AtLeastOnce, 1)] {
+            line.expect(Pending {
+                token: Token {
+                    connection: Arc::clone(&connection),
+                    id: 1,
+                    qos,
+                },
+                stored: None,
+                since: Instant::now(),
+                numbered: None,
+            });
+            assert_eq!(line.waiting(Instant::now()).0, waiting, "{qos:?}");
+        }
     }
 }

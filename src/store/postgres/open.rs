@@ -25,6 +25,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 /// Longest wait for a connection. A server that is there answers within milliseconds.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// A look at a lease that must have run out comes so much later.
+const LEASE_MARGIN: Duration = Duration::from_millis(50);
+
 /// Longest wait of a reader for a free connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 
@@ -82,7 +85,7 @@ async fn connected(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Err
     connecting.unwrap_or_else(|_elapsed| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }
 
-/// Opens a database and brings it up to date.
+/// Opens a database and brings it up to date, unless an engine is at work on it as it is.
 pub(super) async fn open(url: &str) -> Result<(Sql, Writer), StoreError> {
     let (store, side, queue) = opened(url).await?;
     Ok((store, Writer(Box::pin(side.run(queue)))))
@@ -102,7 +105,9 @@ pub(super) async fn opened(url: &str) -> Result<(Sql, Side, mpsc::Receiver<Job>)
         .await
         .map_err(|error| not_connected(url, &options, error))?;
     settings::check(url, &mut connection).await?;
-    check_content(url, &mut connection).await?;
+    if let Content::Older { found } = check_content(url, &mut connection).await? {
+        wait_for_idleness(url, &mut connection, found).await?;
+    }
     migrate(url, &mut connection).await?;
     drop(connection.close().await);
 
@@ -172,8 +177,20 @@ fn pool(options: &PgConnectOptions, readers: u32) -> PgPool {
         .connect_lazy_with(options.clone().options(READER_LIMITS))
 }
 
+/// What a database that may be opened holds.
+#[derive(Debug)]
+enum Content {
+    /// Nothing, or all that this release expects.
+    Ours,
+    /// The schema of an earlier release.
+    Older {
+        /// Its last migration.
+        found: i64,
+    },
+}
+
 /// The database is empty or ours, and not of a newer release.
-async fn check_content(url: &str, connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn check_content(url: &str, connection: &mut PgConnection) -> Result<Content, StoreError> {
     const TABLES: &str = "SELECT count(*), count(*) FILTER (WHERE tablename = '_sqlx_migrations'), \
         count(*) FILTER (WHERE tablename IN ('partition', 'journal', 'effect')) FROM pg_tables \
         WHERE schemaname = current_schema()";
@@ -182,7 +199,7 @@ async fn check_content(url: &str, connection: &mut PgConnection) -> Result<(), S
         answered(sqlx::query_as(TABLES).fetch_one(&mut *connection)).await?;
     if migrated == 0 || ours < 3 {
         return if all == migrated {
-            Ok(())
+            Ok(Content::Ours)
         } else {
             let problem =
                 "it holds another program's tables; create a database for Bailiwick alone";
@@ -193,7 +210,40 @@ async fn check_content(url: &str, connection: &mut PgConnection) -> Result<(), S
     let known = MIGRATIONS.iter().map(|step| step.version).max();
     match known {
         Some(known) if found > known => Err(StoreError::Newer { found, known }),
-        Some(_) | None => Ok(()),
+        Some(known) if found < known => Ok(Content::Older { found }),
+        Some(_) | None => Ok(Content::Ours),
+    }
+}
+
+/// Nobody changes the tables under an engine at work. One that has died leaves a lease that runs out and is not renewed;
+/// that is waited for.
+async fn wait_for_idleness(
+    url: &str,
+    connection: &mut PgConnection,
+    found: i64,
+) -> Result<(), StoreError> {
+    const AT_WORK: &str = "SELECT owner, lease_until::text, \
+        (extract(epoch FROM lease_until - clock_timestamp()) * 1000)::bigint FROM partition \
+        WHERE lease_until > clock_timestamp() ORDER BY lease_until DESC LIMIT 1";
+    let mut first: Option<(String, String)> = None;
+    loop {
+        let asked = sqlx::query_as(AT_WORK).fetch_optional(&mut *connection);
+        let Some((owner, until, left)): Option<(String, String, i64)> = answered(asked).await?
+        else {
+            return Ok(());
+        };
+        match first {
+            Some((before, lease)) if before != owner || lease != until => {
+                let problem = format!(
+                    "engine {owner} of an earlier release is at work on it (schema {found}); stop that one, then start this one"
+                );
+                return Err(refused(url, problem, None));
+            }
+            _ => {}
+        }
+        first = Some((owner, until));
+        let left = u64::try_from(left).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(left) + LEASE_MARGIN).await;
     }
 }
 
