@@ -3,10 +3,9 @@
 //! Each report is another by number, time and place, as a device's are. Deliberately absent: breaches; what is measured is
 //! the ordinary load.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
@@ -99,7 +98,7 @@ pub(crate) fn zones() -> String {
 /// Everybody with a curfew, a daily check-in, and schools to keep out of.
 pub(crate) fn roster() -> String {
     let mut text = String::from(
-        "[[officer]]\nid = \"o-1\"\n[[timetable]]\nid = \"nights\"\ntimezone = \"Europe/Vaduz\"\nwindows = [{ days = [\"mon\", \"tue\", \
+        "[[officer]]\nid = \"o-1\"\ncontact = { email = \"o-1@example.org\" }\n[[timetable]]\nid = \"nights\"\ntimezone = \"Europe/Vaduz\"\nwindows = [{ days = [\"mon\", \"tue\", \
          \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"], from = \"19:00\", to = \"07:00\" }]\n",
     );
     for wearer in 0..=PROBE {
@@ -136,21 +135,28 @@ pub(crate) fn report(wearer: u32, seq: u64, at_ms: u64, panic: bool) -> String {
     )
 }
 
-/// Publishes; prints how many reports were acknowledged and the CPU seconds that it cost us.
+/// Publishes; prints how many reports were acknowledged, the CPU seconds that it cost us, and how long a report waited for its
+/// PUBACK in seconds: half of them at most, and all but a hundredth.
 pub(crate) fn run(runtime: &tokio::runtime::Runtime, order: Order) -> anyhow::Result<()> {
-    let acknowledged = Arc::new(AtomicU64::new(0));
     let begin = Instant::now();
-    runtime.block_on(async {
+    let waits = runtime.block_on(async {
         let mut clients = JoinSet::new();
         for number in 0..order.connections {
-            clients.spawn(client(order, (number, begin), Arc::clone(&acknowledged)));
+            clients.spawn(client(order, (number, begin)));
         }
+        let mut waits = Vec::new();
         while let Some(client) = clients.join_next().await {
-            client??;
+            waits.extend(client??);
         }
-        anyhow::Ok(())
+        anyhow::Ok(waits)
     })?;
-    println!("{} {}", acknowledged.load(Ordering::Relaxed), super::cpu()?);
+    let (count, cpu) = (waits.len(), super::cpu()?);
+    let (half, most) = super::percentiles(waits);
+    println!(
+        "{count} {cpu} {} {}",
+        half.as_secs_f64(),
+        most.as_secs_f64()
+    );
     Ok(())
 }
 
@@ -169,21 +175,20 @@ pub(crate) async fn connect(address: SocketAddr, id: &str) -> anyhow::Result<Tcp
     Ok(stream)
 }
 
-async fn client(
-    order: Order,
-    (number, begin): (u32, Instant),
-    acknowledged: Arc<AtomicU64>,
-) -> anyhow::Result<()> {
+/// Publishes over one connection; how long each report waited.
+async fn client(order: Order, (number, begin): (u32, Instant)) -> anyhow::Result<Vec<Duration>> {
     let mut stream = connect(order.address, &format!("fleet-{number}")).await?;
     let stop = begin + Duration::from_secs(order.seconds);
     let mut wearers = (number..WEARERS)
         .step_by(usize::try_from(order.connections)?)
         .cycle();
-    let (mut free, mut packet_id, mut seq) = (WINDOW, 0_u16, 0_u64);
-    let (mut out, mut read, mut odd) = (BytesMut::new(), vec![0; 16 * 1024], 0);
+    let (mut packet_id, mut seq, mut waits) = (0_u16, 0_u64, Vec::new());
+    let mut flying: VecDeque<(u16, Instant)> = VecDeque::with_capacity(WINDOW);
+    let (mut out, mut answers) = (BytesMut::new(), BytesMut::with_capacity(16 * 1024));
     let per_second = order.rate.map(|rate| rate / f64::from(order.connections));
     while Instant::now() < stop {
         out.clear();
+        let free = WINDOW - flying.len();
         let due = per_second.map_or(free, |rate| {
             let due = begin.elapsed().as_secs_f64() * rate;
             let due = (0..free).take_while(|more| (seq + *more as u64) as f64 <= due);
@@ -194,28 +199,42 @@ async fn client(
             seq += 1;
             let wearer = wearers.next().context("a wearer for each connection")?;
             let topic = format!("em/demo/tag-{wearer}/report");
-            let mut publish = Publish::new(
-                topic,
-                QoS::AtLeastOnce,
-                report(wearer, seq, now_ms(), false),
-            );
+            let payload = report(wearer, seq, now_ms(), false);
+            let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
             publish.pkid = packet_id;
             publish.write(&mut out)?;
+            flying.push_back((packet_id, Instant::now()));
         }
-        free -= due;
         stream.write_all(&out).await?;
-        if free == WINDOW {
+        if flying.is_empty() {
             // Paced, and nothing is on its way: until the next is due.
             tokio::time::sleep(Duration::from_millis(2)).await;
             continue;
         }
-        // Every answer is a PUBACK of four bytes.
-        let got = stream.read(&mut read).await?;
+        let got = stream.read_buf(&mut answers).await?;
         ensure!(got > 0, "closed by the server");
-        let acks = (odd + got) / 4;
-        odd = (odd + got) % 4;
-        free += acks;
-        acknowledged.fetch_add(u64::try_from(acks)?, Ordering::Relaxed);
+        landed(&mut answers, &mut flying, &mut waits)?;
+    }
+    Ok(waits)
+}
+
+/// Takes PUBACKs, which are four bytes each.
+fn landed(
+    answers: &mut BytesMut,
+    flying: &mut VecDeque<(u16, Instant)>,
+    waits: &mut Vec<Duration>,
+) -> anyhow::Result<()> {
+    while answers.len() >= 4 {
+        let puback = answers.split_to(4);
+        let [0x40, 2, high, low] = puback[..] else {
+            anyhow::bail!("no PUBACK: {puback:?}");
+        };
+        let id = u16::from_be_bytes([high, low]);
+        let place = flying.iter().position(|(flying, _)| *flying == id);
+        let (_, since) = place
+            .and_then(|place| flying.remove(place))
+            .context("an acknowledgement of nothing")?;
+        waits.push(since.elapsed());
     }
     Ok(())
 }

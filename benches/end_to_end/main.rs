@@ -1,41 +1,68 @@
-//! PUBLISH to PUBACK with everything on: how many reports a second one process takes, and how soon an alert is on a screen.
+//! PUBLISH to PUBACK with everything on: how many reports a second one process takes, how long each waits, and how soon an
+//! alert is where people look.
 //!
-//! `cargo bench --bench end_to_end`: the whole service (endpoint, engine with all first rules, SQLite with
-//! `synchronous=FULL`, page) in this process, a generator in another on the same cores. One report per PUBLISH, quality of
-//! service 1; 1,000 wearers, each with a curfew at home and two zones of their own, and 200 shared ones. Rate at 10 and at
-//! 1,000 connections up to saturation, what each side's CPU did, then the time from PUBLISH to the live stream at half of
-//! that load. `--seconds N` measures for longer. Budget on two cores that the generator shares: 50,000 reports a second at
-//! 1,000 connections. Deliberately absent: assertions; a shared machine is no judge.
+//! `cargo bench --bench end_to_end`: the whole service (engine with all first rules, page, database that waits for the disk)
+//! in this process, a generator in another on the same cores. One report per PUBLISH, quality of service 1; 1,000 wearers,
+//! each with a curfew at home and two zones of their own, and 200 shared ones. Parts, each of which can be asked for alone:
+//! `rate` (10 and 1,000 connections up to saturation, on SQLite and PostgreSQL, and what each side's CPU did), `wait`
+//! (PUBLISH to PUBACK at 1,000, 5,000 and 20,000 reports a second), `screen` (PUBLISH to the live stream at half load),
+//! `notices` (PUBLISH to a webhook and to a mail server at half load), `broker` (through Mosquitto, against a client that only
+//! counts). `--seconds N` measures for longer. Budgets on two cores that the generator shares: 50,000 reports a second at
+//! 1,000 connections on either database; notices within a second; 0.9 of the counting client. Deliberately absent:
+//! assertions; a shared machine is no judge.
 
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     clippy::as_conversions,
-    reason = "a bench measures wall clock and prints figures"
+    clippy::panic,
+    reason = "a bench measures wall clock and prints figures; it ends where a part is not there"
 )]
 
+mod broker;
 mod fleet;
+#[path = "../../tests/parts/mosquitto.rs"]
+#[expect(dead_code, reason = "tests want more of a broker than a bench")]
+mod mosquitto;
+mod notices;
+#[path = "../../tests/parts/postgres.rs"]
+#[expect(dead_code, reason = "tests want more of a server than a bench")]
+mod postgres;
 mod screen;
+mod service;
+#[path = "../../tests/parts/sink.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's part: wants more of a receiver than a bench, and ends by a panic"
+)]
+mod sink;
+#[path = "../../tests/parts/smtp.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a test's part: wants more of a mail server than a bench, and ends by a panic"
+)]
+mod smtp;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use bailiwick::app::{App, Settings};
-use bailiwick::clock::SystemClock;
-use bailiwick::model::event::{Event, ZoneChange};
-use bailiwick::model::id::AgencyId;
-use bailiwick::model::parameters::Parameters;
-use bailiwick::pipeline::keeping;
-use bailiwick::wire::{parameters_file, roster_file, zone_file};
-use bailiwick::{ingest, pipeline, web};
 
-/// The token of the screen.
-const TOKEN: &str = "a-token-made-for-this-bench-only";
+use self::postgres::Cluster;
+use self::service::{Given, Place, Service};
+
+/// The parts, in the order in which they are measured.
+const PARTS: [&str; 5] = ["rate", "wait", "screen", "notices", "broker"];
+
+/// Half of what one process takes, in reports a second: a load beside which something else is measured. Used where the rate
+/// itself is not measured.
+const HALF_LOAD: f64 = 30_000.0;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -58,108 +85,30 @@ fn main() -> anyhow::Result<()> {
         };
         return fleet::run(&runtime, order);
     }
-    println!(
-        "connections   reports/s   service CPU µs/report   generator CPU µs/report   cores busy"
-    );
-    let mut saturated = 0.0;
-    for connections in [10, 1_000] {
-        saturated = runtime.block_on(case(connections, seconds))?;
+    let named: Vec<&str> = PARTS
+        .into_iter()
+        .filter(|part| arguments.iter().any(|argument| argument == part))
+        .collect();
+    let is_wanted = |part| named.is_empty() || named.contains(&part);
+    let server = Cluster::durable();
+    let places = [Place::Sqlite, Place::Postgres(&server)];
+    let mut half = HALF_LOAD;
+    if is_wanted("rate") {
+        half = runtime.block_on(rates(places, seconds))? / 2.0;
     }
-    runtime.block_on(screen::case(saturated / 2.0, seconds))
-}
-
-/// A service in a private folder.
-struct Service {
-    app: App,
-    endpoint: SocketAddr,
-    page: SocketAddr,
-    folder: tempfile::TempDir,
-}
-
-impl Service {
-    async fn start() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let agency = AgencyId::parse("demo")?;
-        let mut endpoint = ingest::Settings::new("127.0.0.1:0".parse()?);
-        endpoint.anonymous = Some(agency.clone());
-        endpoint.limits.gateway_pace.per_second = u32::MAX;
-        let settings = Settings {
-            database_url: format!("sqlite:{}", folder.path().join("bench.db").display()),
-            endpoint: Some(endpoint),
-            broker: None,
-            web: Some(web::Settings {
-                tls: None,
-                address: "127.0.0.1:0".parse()?,
-                tokens: vec![web::Token {
-                    name: "bench".to_owned(),
-                    sha256: web::SecretSha256::of(TOKEN),
-                    agency: agency.clone(),
-                    scope: web::Scope::Act,
-                }],
-                map: web::Map::default(),
-                secure_cookie: false,
-                limits: web::Limits::default(),
-                reporters: web::Reporters::default(),
-            }),
-            notify: bailiwick::notify::settings::Settings::default(),
-            pipeline: pipeline::Settings {
-                owner: "bench".to_owned(),
-                lease: pipeline::LEASE,
-                checkpoints: pipeline::CheckpointLimits::default(),
-            },
-            keeping: keeping::Settings::default(),
-            definitions: definitions(&agency)?,
-            simulated: true,
-            replay: None,
-        };
-        let mut app = App::start(settings, Arc::new(SystemClock)).await?;
-        app.open();
-        Ok(Self {
-            endpoint: app.endpoint_address().context("an endpoint")?,
-            page: app.web_address().context("a page")?,
-            app,
-            folder,
-        })
+    if is_wanted("wait") {
+        runtime.block_on(waits(places, seconds))?;
     }
-
-    /// Bytes of the database and its log.
-    fn bytes_on_disk(&self) -> anyhow::Result<u64> {
-        let mut bytes = 0;
-        for entry in std::fs::read_dir(self.folder.path())? {
-            bytes += entry?.metadata()?.len();
-        }
-        Ok(bytes)
+    if is_wanted("screen") {
+        runtime.block_on(screen::case(half, seconds))?;
     }
-}
-
-fn definitions(agency: &AgencyId) -> anyhow::Result<Vec<Event>> {
-    let zones = zone_file::read(
-        "zones",
-        fleet::zones().as_bytes(),
-        zone_file::Options::default(),
-    );
-    ensure!(
-        zones.problems.is_empty(),
-        "the zones have problems: {:?}",
-        zones.problems
-    );
-    let roster = roster_file::read_toml("roster", &fleet::roster());
-    let roster = roster.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-    let agency = || agency.clone();
-    Ok(vec![
-        Event::Parameters {
-            agency: agency(),
-            parameters: Arc::new(parameters_file::versioned(Parameters::default())),
-        },
-        Event::Zones {
-            agency: agency(),
-            change: ZoneChange::Replace(zones.zones.into_iter().map(Arc::new).collect()),
-        },
-        Event::Roster {
-            agency: agency(),
-            roster: Arc::new(roster),
-        },
-    ])
+    if is_wanted("notices") {
+        runtime.block_on(notices::case(half, seconds))?;
+    }
+    if is_wanted("broker") {
+        runtime.block_on(broker::case(seconds))?;
+    }
+    Ok(())
 }
 
 /// Starts the generator in a process of its own.
@@ -181,8 +130,16 @@ fn generator(
     Ok(command.spawn()?)
 }
 
-/// What the generator says: acknowledged reports, its CPU seconds.
-fn result(mut child: Child) -> anyhow::Result<(f64, f64)> {
+/// What the generator says.
+struct Said {
+    acknowledged: f64,
+    cpu_seconds: f64,
+    /// PUBLISH to PUBACK.
+    half: Duration,
+    most: Duration,
+}
+
+fn result(mut child: Child) -> anyhow::Result<Said> {
     let output = child.stdout.take().context("the generator's output")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
@@ -190,31 +147,75 @@ fn result(mut child: Child) -> anyhow::Result<(f64, f64)> {
     ensure!(status.success(), "the generator failed: {status}");
     let mut numbers = line.split_whitespace().map(str::parse::<f64>);
     let mut next = || anyhow::Ok(numbers.next().context("a number")??);
-    Ok((next()?, next()?))
+    Ok(Said {
+        acknowledged: next()?,
+        cpu_seconds: next()?,
+        half: Duration::from_secs_f64(next()?),
+        most: Duration::from_secs_f64(next()?),
+    })
+}
+
+/// Up to saturation; gives reports a second on SQLite at many connections.
+async fn rates(places: [Place<'_>; 2], seconds: u64) -> anyhow::Result<f64> {
+    println!(
+        "database     connections   reports/s   service CPU µs/report   generator CPU µs/report   cores busy"
+    );
+    let mut saturated = 0.0;
+    for place in places {
+        for connections in [10, 1_000] {
+            let rate = saturate(place, connections, seconds).await?;
+            if matches!(place, Place::Sqlite) {
+                saturated = rate;
+            }
+        }
+    }
+    Ok(saturated)
 }
 
 /// One service up to saturation: reports a second.
-async fn case(connections: u32, seconds: u64) -> anyhow::Result<f64> {
-    let service = Service::start().await?;
+async fn saturate(place: Place<'_>, connections: u32, seconds: u64) -> anyhow::Result<f64> {
+    let service = Service::start(place, Given::default()).await?;
     let (before, begun) = (cpu()?, Instant::now());
-    let child = generator(service.endpoint, connections, seconds, None)?;
-    let (acknowledged, its_cpu) = tokio::task::spawn_blocking(move || result(child)).await??;
+    let child = generator(service.endpoint()?, connections, seconds, None)?;
+    let said = tokio::task::spawn_blocking(move || result(child)).await??;
     let (took, our_cpu) = (begun.elapsed().as_secs_f64(), cpu()? - before);
     println!(
-        "{connections:>11}   {:>9.0}   {:>21.2}   {:>23.2}   {:>10.2}",
-        acknowledged / took,
-        our_cpu * 1e6 / acknowledged,
-        its_cpu * 1e6 / acknowledged,
-        (our_cpu + its_cpu) / took,
+        "{:<10} {connections:>13}   {:>9.0}   {:>21.2}   {:>23.2}   {:>10.2}",
+        place.name(),
+        said.acknowledged / took,
+        our_cpu * 1e6 / said.acknowledged,
+        said.cpu_seconds * 1e6 / said.acknowledged,
+        (our_cpu + said.cpu_seconds) / took,
     );
     let bytes = service.bytes_on_disk()? as f64;
-    println!(
-        "{:>11}   {:.0} bytes on disk for each report, in the log",
-        "",
-        bytes / acknowledged
-    );
+    if bytes > 0.0 {
+        let each = bytes / said.acknowledged;
+        println!("{each:>24.0} bytes on disk for each report, in the log");
+    }
     service.app.stop().await;
-    Ok(acknowledged / took)
+    Ok(said.acknowledged / took)
+}
+
+/// PUBLISH to PUBACK at some rates, at 1,000 connections.
+async fn waits(places: [Place<'_>; 2], seconds: u64) -> anyhow::Result<()> {
+    println!("database     reports/s   PUBLISH to PUBACK p50   p99");
+    for place in places {
+        for rate in [1_000.0, 5_000.0, 20_000.0] {
+            let service = Service::start(place, Given::default()).await?;
+            let begun = Instant::now();
+            let child = generator(service.endpoint()?, 1_000, seconds, Some(rate))?;
+            let said = tokio::task::spawn_blocking(move || result(child)).await??;
+            println!(
+                "{:<10} {:>11.0}   {:>21.2?}   {:.2?}",
+                place.name(),
+                said.acknowledged / begun.elapsed().as_secs_f64(),
+                said.half,
+                said.most
+            );
+            service.app.stop().await;
+        }
+    }
+    Ok(())
 }
 
 /// CPU seconds of this process so far, from `/proc`: user and system time in ticks of 10 ms.
@@ -226,6 +227,13 @@ fn cpu() -> anyhow::Result<f64> {
     let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
     let mut next = || anyhow::Ok(times.next().context("a time")??);
     Ok((next()? + next()?) / 100.0)
+}
+
+/// The middle and the hundredth of some times.
+fn percentiles(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort_unstable();
+    let at = |share: usize| times.get(times.len() * share / 100).copied();
+    (at(50).unwrap_or_default(), at(99).unwrap_or_default())
 }
 
 /// Waits for something that must happen while the bench runs.

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the browser.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -11,22 +12,51 @@ use rumqttc::mqttbytes::v4::Publish;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 
-use super::{Service, TOKEN, fleet, generator, result, within};
+use super::service::{Given, Place, Service, TOKEN};
+use super::{fleet, generator, percentiles, result, within};
 
 /// Presses and releases that are measured.
 const SAMPLES: usize = 400;
 
 /// Connections of the load.
-const CONNECTIONS: u32 = 1_000;
+pub(crate) const CONNECTIONS: u32 = 1_000;
+
+/// A device of its own, whose panic button is pressed and released.
+pub(crate) struct Probe(TcpStream);
+
+impl Probe {
+    pub(crate) async fn connect(endpoint: SocketAddr) -> anyhow::Result<Self> {
+        Ok(Self(fleet::connect(endpoint, "probe").await?))
+    }
+
+    /// Reports a press, or the next time a release.
+    pub(crate) async fn press(&mut self, sample: usize) -> anyhow::Result<()> {
+        let pressed = sample.is_multiple_of(2);
+        let payload = fleet::report(fleet::PROBE, sample as u64, fleet::now_ms(), pressed);
+        let topic = format!("em/demo/tag-{}/report", fleet::PROBE);
+        let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
+        publish.pkid = u16::try_from(sample)? + 1;
+        let mut out = BytesMut::new();
+        publish.write(&mut out)?;
+        Ok(self.0.write_all(&out).await?)
+    }
+
+    /// Waits for the PUBACK.
+    pub(crate) async fn acknowledged(&mut self) -> anyhow::Result<()> {
+        let mut puback = [0; 4];
+        self.0.read_exact(&mut puback).await?;
+        Ok(())
+    }
+}
 
 /// Measures beside so many reports a second.
 pub(crate) async fn case(rate: f64, seconds: u64) -> anyhow::Result<()> {
-    let service = Service::start().await?;
+    let service = Service::start(Place::Sqlite, Given::default()).await?;
     let mut stream = Stream::open(service.page).await?;
-    let mut device = fleet::connect(service.endpoint, "probe").await?;
+    let mut device = Probe::connect(service.endpoint()?).await?;
     // Longer than it takes: the load must not end before the last sample.
     let child = generator(
-        service.endpoint,
+        service.endpoint()?,
         CONNECTIONS,
         seconds.max(3) * 4,
         Some(rate),
@@ -34,39 +64,20 @@ pub(crate) async fn case(rate: f64, seconds: u64) -> anyhow::Result<()> {
     let load = tokio::task::spawn_blocking(move || result(child));
     let mut times = Vec::with_capacity(SAMPLES);
     for sample in 0..SAMPLES {
-        let payload = fleet::report(
-            fleet::PROBE,
-            sample as u64,
-            fleet::now_ms(),
-            sample % 2 == 0,
-        );
-        let topic = format!("em/demo/tag-{}/report", fleet::PROBE);
-        let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
-        publish.pkid = u16::try_from(sample)? + 1;
-        let mut out = BytesMut::new();
-        publish.write(&mut out)?;
         let begun = Instant::now();
-        device.write_all(&out).await?;
+        device.press(sample).await?;
         within("an alert on the stream", stream.panic_alert()).await??;
         times.push(begun.elapsed());
-        let mut puback = [0; 4];
-        device.read_exact(&mut puback).await?;
+        device.acknowledged().await?;
     }
     load.abort();
-    times.sort_unstable();
-    let at = |share: usize| {
-        times
-            .get(times.len() * share / 100)
-            .copied()
-            .unwrap_or_default()
-    };
+    let (half, most) = percentiles(times);
     println!(
-        "PUBLISH to live stream beside {rate:.0} reports/s: p50 {:.2?}, p99 {:.2?}, of {SAMPLES}",
-        at(50),
-        at(99)
+        "PUBLISH to live stream beside {rate:.0} reports/s: p50 {half:.2?}, p99 {most:.2?}, of {SAMPLES}"
     );
-    let acknowledged = load.await.ok().and_then(Result::ok);
-    if let Some((acknowledged, _)) = acknowledged {
+    let said = load.await.ok().and_then(Result::ok);
+    if let Some(said) = said {
+        let acknowledged = said.acknowledged;
         println!("{acknowledged} reports of the load were acknowledged meanwhile");
     }
     within(
@@ -82,7 +93,7 @@ pub(crate) async fn case(rate: f64, seconds: u64) -> anyhow::Result<()> {
 struct Stream(Lines<BufReader<TcpStream>>);
 
 impl Stream {
-    async fn open(address: std::net::SocketAddr) -> anyhow::Result<Self> {
+    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let mut socket = TcpStream::connect(address).await?;
         let request = format!(
             "GET /api/v1/stream HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {TOKEN}\r\naccept: text/event-stream\r\n\r\n"

@@ -22,6 +22,7 @@ mod signature;
 #[path = "../parts/sink.rs"]
 mod sink;
 #[path = "../parts/smtp.rs"]
+#[expect(dead_code, reason = "a bench waits for mail")]
 mod smtp;
 mod support;
 #[path = "../storage/support.rs"]

@@ -114,8 +114,14 @@ impl Mosquitto {
         let file = self.folder().join("mosquitto.conf");
         let (port, settings) = (self.port, &self.settings);
         let log = self.folder().join("mosquitto.log");
+        // Kinds of log lines add up, so that whoever wants few must say so first.
+        let kinds = if settings.contains("log_type") {
+            ""
+        } else {
+            "log_type all\n"
+        };
         let text = format!(
-            "user root\nlog_dest file {}\nlog_type all\nlistener {port} 127.0.0.1\n{settings}\n",
+            "user root\nlog_dest file {}\n{kinds}listener {port} 127.0.0.1\n{settings}\n",
             log.display()
         );
         fs::write(&file, text).expect("a configuration");

@@ -97,6 +97,14 @@ impl Server {
         self.mails.borrow().clone()
     }
 
+    /// Waits until so many have arrived.
+    pub(crate) async fn arrived(&self, count: usize) {
+        let mut mails = self.mails.clone();
+        let enough = mails.wait_for(|mails| mails.len() >= count);
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(1), enough);
+        drop(waited.await.expect("they arrive within a minute").unwrap());
+    }
+
     /// The first words of all commands that came in the clear.
     pub(crate) fn in_the_clear(&self) -> Vec<String> {
         self.commands.borrow().clone()

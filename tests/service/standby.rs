@@ -25,6 +25,9 @@ const ROSTER: &str = "[[wearer]]\nid = \"W-1\"\n[[activation]]\ndevice = \"tag-1
 /// As long as one that nobody waits for: who follows sooner did not wait for its end.
 const LONG: &str = "5m";
 
+/// As it is where nobody says otherwise.
+const USUAL: &str = "10s";
+
 /// As short as may be.
 const SHORT: &str = "2s";
 
@@ -124,7 +127,7 @@ async fn ends_by_itself(service: Service) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_engine_is_followed_by_the_other() {
-    let folder = folder(&postgres::shared().database(), SHORT);
+    let folder = folder(&postgres::shared().database(), USUAL);
     let first = Starting::new(folder.path()).ready().await;
     let (second, _) = standing_by(folder.path()).await;
     publish(&first, 1).await;
