@@ -1,7 +1,8 @@
 //! The start: take the partition over, load the checkpoints, replay the journal after them through the same step.
 //!
 //! What was committed before is compared by digest and not told again. The same path runs at every start, so that it is
-//! always tested. Deliberately absent: anything that is new.
+//! always tested. That the service is starting is said here and taken back by whoever lets devices in. Deliberately absent:
+//! anything that is new.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +113,6 @@ async fn attempt(
             "replayed journal entries had other effects than before; the new judgement stands"
         );
     }
-    around.health.clear(Trouble::Starting);
     info!(entries, position = cursor, epoch, "the journal is replayed");
     Ok(Recovered {
         judge,

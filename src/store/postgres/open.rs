@@ -37,9 +37,10 @@ const PAGE_READERS_MAX: u32 = 8;
 /// Connections that read for the engine: replay, a recall, packing.
 const ENGINE_READERS_MAX: u32 = 3;
 
-/// Limits of the writer's session, for which other programs have no reason to wait longer. A transaction whose owner
+/// The writer's session, with limits for which other programs have no reason to wait longer. A transaction whose owner
 /// says nothing for 5 s is ended: half of the lease, so that whoever takes over finds no lock.
-const WRITER_LIMITS: [(&str, &str); 6] = [
+const WRITER_SESSION: [(&str, &str); 7] = [
+    ("jit", "off"),
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "5s"),
@@ -49,10 +50,15 @@ const WRITER_LIMITS: [(&str, &str); 6] = [
     ("tcp_keepalives_count", "3"),
 ];
 
-/// Limits of a reader's session: a list that takes longer has no reader any more.
-const READER_LIMITS: [(&str, &str); 2] = [
+/// A reader's session. A list that takes longer has no reader any more. Every statement of ours has an index in its order;
+/// a server that has not counted its rows yet may take another way and sort a whole log for one page of it.
+const READER_SESSION: [(&str, &str); 5] = [
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    // Compiling takes longer than any of them.
+    ("jit", "off"),
 ];
 
 /// How the writer connects.
@@ -63,7 +69,7 @@ pub(in crate::store) struct Writing {
 
 impl Writing {
     fn new(options: &PgConnectOptions) -> Self {
-        let options = options.clone().options(WRITER_LIMITS);
+        let options = options.clone().options(WRITER_SESSION);
         Self { options }
     }
 
@@ -174,7 +180,7 @@ fn pool(options: &PgConnectOptions, readers: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(readers)
         .acquire_timeout(ACQUIRE_MAX)
-        .connect_lazy_with(options.clone().options(READER_LIMITS))
+        .connect_lazy_with(options.clone().options(READER_SESSION))
 }
 
 /// What a database that may be opened holds.
