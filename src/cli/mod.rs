@@ -5,6 +5,7 @@
 //! Deliberately absent: rules, and anything that another front end would have to repeat.
 
 mod config;
+mod connection;
 mod copy;
 mod definitions;
 mod demo;
@@ -21,6 +22,7 @@ mod serve;
 mod service;
 mod show;
 mod simulate;
+mod sink;
 mod zones;
 
 use std::io;
@@ -57,7 +59,7 @@ enum Command {
     Serve(serve::Arguments),
     /// Play a feed through the engine in virtual time; no service needed
     Replay(replay::Arguments),
-    /// Write the journal of a database into a feed file, which replays as it happened
+    /// Write the journal of a database, or what a broker passes on, into a feed file
     Record(record::Arguments),
     /// Say which zones contain the points of a CSV, and how far their boundaries are
     Locate(locate::Arguments),

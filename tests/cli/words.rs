@@ -4,8 +4,9 @@ use std::process::Stdio;
 
 use crate::support::{Desk, bailiwick};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["replay"],
+    &["record"],
     &["locate"],
     &["simulate"],
     &["zones", "check"],
@@ -57,6 +58,35 @@ fn words_that_are_not_understood_end_with_two() {
         &["simulate", "small", "--broker", "http://localhost"],
         &["simulate", "small", "--out", "feed", "--start", "yesterday"],
         &["simulate", "small", "--out", "feed", "--speed", "2"],
+        &["record", "--for", "5m"],
+        &["record", "--broker", "localhost"],
+        &["record", "--broker", "mqtt://name:secret@localhost"],
+        &["record", "--broker", "mqtt://localhost", "--for", "soon"],
+        &["record", "--broker", "mqtt://localhost", "--for", "0s"],
+        &["record", "--broker", "mqtt://localhost", "--count", "0"],
+        &["record", "--broker", "mqtt://localhost", "--topic", "a/#/b"],
+        &[
+            "record",
+            "--broker",
+            "mqtt://localhost",
+            "--topic",
+            "$share/group/em/#",
+        ],
+        &["record", "--broker", "mqtt://localhost", "--username", "me"],
+        &[
+            "record",
+            "--broker",
+            "mqtt://localhost",
+            "--database",
+            "sqlite:a.db",
+        ],
+        &[
+            "record",
+            "--broker",
+            "mqtt://localhost",
+            "--since",
+            "2026-11-21T18:00:00Z",
+        ],
         &["zones", "check", "--as", "forbidden", "z.geojson"],
         &["zones", "import", "z.geojson"],
     ] {

@@ -20,6 +20,9 @@ mod disk;
 mod full_disk;
 mod kill;
 mod misuse;
+#[path = "../parts/mosquitto.rs"]
+#[expect(dead_code, reason = "others need more of a broker")]
+mod mosquitto;
 mod page;
 mod phone;
 #[path = "../parts/postgres.rs"]
@@ -35,4 +38,5 @@ mod standby;
 mod stories;
 #[path = "../golden/story.rs"]
 mod story;
+mod traffic;
 mod truth;

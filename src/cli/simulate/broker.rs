@@ -1,28 +1,24 @@
 //! Simulated messages to an MQTT broker at least once, each when it is due.
 //!
 //! What is not acknowledged is kept and sent again on the next connection, whether or not the broker kept our session.
-//! Deliberately absent: TLS, subscriptions, and a task of its own: sender and connection share one.
+//! Deliberately absent: how a broker is reached (see `connection`), subscriptions, and a task of its own: sender and connection share one.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use bailiwick_simulators::World;
 use clap::Args;
 use indicatif::ProgressBar;
-use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing,
-    Packet, QoS, Request,
-};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, Request};
 use tokio::sync::watch;
 
 use super::{Stretch, show};
+use crate::cli::connection::{Connection, Pauses, is_lasting, told};
 use crate::cli::output::remark;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::reading;
 use crate::model::time::{Span, Timestamp};
 use crate::wire::report::PAYLOAD_BYTES_MAX;
 
@@ -35,12 +31,6 @@ const UNACKNOWLEDGED_MAX: u16 = 100;
 /// Room for a topic and a header beside the longest payload.
 const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 4096;
 
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// Wait before connecting again; doubles up to the longest.
-const PAUSE: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-
 /// Longest wait for acknowledgements when we are told to stop.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
@@ -50,20 +40,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Which broker, and how fast.
 #[derive(Debug, Args)]
 pub(super) struct Broker {
-    /// Send to this broker or endpoint as the messages fall due (`mqtt://HOST[:PORT]`)
-    #[arg(long = "broker", value_name = "URL", value_parser = address)]
-    broker: Option<(String, u16)>,
-    /// Name to log in with
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "broker",
-        requires = "password_file"
-    )]
-    username: Option<String>,
-    /// File that holds the password
-    #[arg(long, value_name = "FILE", requires = "username")]
-    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
     /// How many times faster than life
     #[arg(
         long,
@@ -90,30 +68,9 @@ struct Sent {
     interrupted: bool,
 }
 
-fn address(url: &str) -> Result<(String, u16), String> {
-    let expected = "expected mqtt://HOST or mqtt://HOST:PORT";
-    let rest = url.strip_prefix("mqtt://").ok_or(expected)?;
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.contains('@') {
-        return Err(format!(
-            "{expected}; log in with --username and --password-file"
-        ));
-    }
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        Some(_) | None => (rest, "1883"),
-    };
-    let port = port.parse().map_err(|_error| expected)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() || host.contains('/') {
-        return Err(expected.to_owned());
-    }
-    Ok((host.to_owned(), port))
-}
-
 impl Broker {
     pub(super) fn is_named(&self) -> bool {
-        self.broker.is_some()
+        self.connection.is_named()
     }
 
     /// Sends everything; says until when.
@@ -158,21 +115,10 @@ impl Broker {
     }
 
     fn options(&self) -> anyhow::Result<MqttOptions> {
-        let (host, port) = self.broker.clone().context("a broker is named")?;
-        // Two simulations at one broker must not take each other's place.
-        let id = format!(
-            "simulate-{:08x}",
-            getrandom::u32().context("failed to draw a client id")?
-        );
-        let mut options = MqttOptions::new(id, host, port);
+        let mut options = self.connection.options("simulate")?;
         options
-            .set_keep_alive(KEEP_ALIVE)
             .set_inflight(UNACKNOWLEDGED_MAX)
             .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
-        if let (Some(username), Some(file)) = (&self.username, &self.password_file) {
-            let password = reading::some_text(file)?;
-            options.set_credentials(username, password.trim_end_matches(['\r', '\n']));
-        }
         Ok(options)
     }
 }
@@ -248,14 +194,15 @@ fn faster(span: Span, speed: f64) -> Span {
 async fn drive(mut connection: EventLoop, acknowledged: &watch::Sender<u64>) -> anyhow::Result<()> {
     let mut kept: VecDeque<Request> = VecDeque::new();
     let (mut was_connected, mut is_connected) = (false, false);
-    let mut pause = PAUSE;
+    let mut pauses = Pauses::default();
     loop {
         match connection.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 if was_connected {
                     remark("connected again");
                 }
-                (was_connected, is_connected, pause) = (true, true, PAUSE);
+                (was_connected, is_connected) = (true, true);
+                pauses = Pauses::default();
                 // Where the broker has forgotten our session, so has the client: what was kept goes out again.
                 connection.pending = std::mem::take(&mut kept);
             }
@@ -273,8 +220,7 @@ async fn drive(mut connection: EventLoop, acknowledged: &watch::Sender<u64>) -> 
                         .into_iter()
                         .map(again),
                 );
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
+                pauses.next().await;
             }
         }
     }
@@ -288,46 +234,9 @@ fn again(mut request: Request) -> Request {
     request
 }
 
-fn is_lasting(error: &ConnectionError) -> bool {
-    let ConnectionError::ConnectionRefused(code) = error else {
-        return false;
-    };
-    !matches!(code, ConnectReturnCode::ServiceUnavailable)
-}
-
-fn told(error: &ConnectionError) -> anyhow::Error {
-    if let ConnectionError::ConnectionRefused(code) = error {
-        return anyhow!("the broker refused the connection: {code:?}");
-    }
-    anyhow!("the broker can't be reached: {error}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_broker_is_a_host_and_a_port() {
-        for (url, host, port) in [
-            ("mqtt://localhost", "localhost", 1883),
-            ("mqtt://10.0.0.1:2883/", "10.0.0.1", 2883),
-            ("mqtt://[::1]", "::1", 1883),
-            ("mqtt://[::1]:1884", "::1", 1884),
-        ] {
-            assert_eq!(address(url).unwrap(), (host.to_owned(), port), "{url}");
-        }
-        for url in [
-            "localhost",
-            "mqtt://",
-            "mqtt://a:b",
-            "mqtt://a:99999",
-            "mqtt://u:p@a",
-            "mqtts://a",
-            "mqtt://a/b",
-        ] {
-            assert!(address(url).is_err(), "{url}");
-        }
-    }
 
     #[test]
     fn time_is_pressed_together() {

@@ -4,7 +4,6 @@
 //! (see the package `bailiwick-simulators`).
 
 mod broker;
-mod sink;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -18,8 +17,8 @@ use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::broker::Broker;
-use self::sink::Sink;
 use crate::cli::output::{Output, remark};
+use crate::cli::sink::{self, Sink};
 use crate::cli::{counted, name, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::reading;

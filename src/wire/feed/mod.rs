@@ -124,6 +124,19 @@ impl FeedItem {
     }
 }
 
+/// Whether a payload stands in a line as it is: one JSON object or array without a line's end in it.
+///
+/// ```
+/// use bailiwick::wire::feed::is_one_line_of_json;
+///
+/// assert!(is_one_line_of_json(br#"{"at":0}"#));
+/// assert!(!is_one_line_of_json(b"{\"at\":\n0}"));
+/// assert!(!is_one_line_of_json(b"garbage"));
+/// ```
+pub fn is_one_line_of_json(payload: &[u8]) -> bool {
+    one_line_json(payload).is_some()
+}
+
 /// Bytes that are exactly one JSON object or array, on one line.
 fn one_line_json(bytes: &[u8]) -> Option<&str> {
     let structured = matches!(bytes.first(), Some(b'{' | b'['))

@@ -13,6 +13,11 @@ use flate2::write::GzEncoder;
 use crate::cli::name;
 use crate::config::reading;
 
+/// Whether a file's name says that it is gzip.
+pub(super) fn is_packed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "gz")
+}
+
 type Target = BufWriter<Box<dyn Write>>;
 
 /// Takes bytes.
@@ -22,6 +27,16 @@ pub(super) enum Sink {
 }
 
 impl Sink {
+    /// Into a target, packed or not.
+    pub(super) fn new(target: Box<dyn Write>, packed: bool) -> Self {
+        let target = BufWriter::new(target);
+        if packed {
+            Self::Packed(GzEncoder::new(target, Compression::default()))
+        } else {
+            Self::Plain(target)
+        }
+    }
+
     /// Begins a file; what was in it is gone. `-` is standard output.
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let target: Box<dyn Write> = if path == Path::new("-") {
@@ -36,13 +51,7 @@ impl Sink {
                 )
             })?)
         };
-        let target = BufWriter::new(target);
-        let is_packed = path.extension().is_some_and(|ending| ending == "gz");
-        Ok(if is_packed {
-            Self::Packed(GzEncoder::new(target, Compression::default()))
-        } else {
-            Self::Plain(target)
-        })
+        Ok(Self::new(target, is_packed(path)))
     }
 
     /// Everything is out.
