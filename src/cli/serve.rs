@@ -19,7 +19,7 @@ use super::renewal::Renewal;
 use crate::app::{App, Settings};
 use crate::clock::SystemClock;
 use crate::config;
-use crate::ingest::{Login, Proof, Role};
+use crate::ingest::{Limits, Login, Proof, Role};
 use crate::model::event::Event;
 use crate::pipeline::{self, keeping};
 use crate::telemetry;
@@ -145,17 +145,19 @@ fn definitions_of(files: &config::AgencyFiles) -> anyhow::Result<Vec<Event>> {
 pub(super) fn reporters(settings: &config::Settings) -> web::Reporters {
     let logins = settings.endpoint.logins.iter();
     web::Reporters {
-        logins: logins.filter_map(reporter).collect(),
+        logins: logins
+            .filter_map(|login| reporter(login, &settings.endpoint.limits))
+            .collect(),
         anonymous: None,
         routes: settings.routes.clone(),
     }
 }
 
-/// A login that may report and has a password does so over HTTP, too.
-fn reporter(login: &Login) -> Option<web::Reporter> {
-    let device = match &login.role {
-        Role::Device(device) => Some(device.clone()),
-        Role::Service(service) if service.publish => None,
+/// A login that may report and has a password does so over HTTP, too, and as fast.
+fn reporter(login: &Login, limits: &Limits) -> Option<web::Reporter> {
+    let (device, pace) = match &login.role {
+        Role::Device(device) => (Some(device.clone()), limits.device_pace),
+        Role::Service(service) if service.publish => (None, limits.gateway_pace),
         Role::Service(_) | Role::Officer(_) | Role::Desk => return None,
     };
     let Proof::Secret(secret) = &login.proof else {
@@ -166,6 +168,7 @@ fn reporter(login: &Login) -> Option<web::Reporter> {
         sha256: web::SecretSha256::new(*secret.bytes()),
         agency: login.agency.clone(),
         device,
+        pace,
     })
 }
 

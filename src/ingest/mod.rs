@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use crate::tls::TlsError;
 
 pub use endpoint::{
-    Doorkeeper, Endpoint, Limits, Login, Pace, Proof, Role, SecretDigest, Service, Settings,
+    Doorkeeper, Endpoint, Limits, Login, Proof, Role, SecretDigest, Service, Settings,
 };
 pub use publisher::{Appearances, Published, Publisher};
 

@@ -12,6 +12,7 @@ pub mod health;
 mod judge;
 pub mod keeping;
 mod marks;
+pub mod pace;
 mod recovery;
 mod sightings;
 pub mod tenure;

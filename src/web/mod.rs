@@ -63,6 +63,7 @@ use self::error::{ApiError, Code};
 use self::gate::{Gate, Takes};
 use self::line::Door;
 use self::map::Layers;
+use self::reporting::Budgets;
 use crate::clock::Clock;
 use crate::pipeline::announcements::Announcements;
 use crate::pipeline::delivery::Inlet;
@@ -179,9 +180,10 @@ struct House {
     shelf: Shelf,
     board: Board,
     stream_places: Arc<Semaphore>,
-    /// Who may report, and how.
     /// Places for reports that wait for their commit.
     report_places: Semaphore,
+    /// What each login may still report.
+    budgets: Budgets,
     phase: watch::Receiver<Phase>,
 }
 
@@ -304,6 +306,7 @@ impl Web {
                 document: openapi::document().into(),
                 secure_cookie: settings.secure_cookie,
                 report_places: Semaphore::new(settings.limits.reports),
+                budgets: Budgets::default(),
                 stream_places: Arc::new(Semaphore::new(settings.limits.stream_clients)),
                 limits: settings.limits,
                 shelf: Shelf::default(),

@@ -5,9 +5,12 @@
 //! What can't be read is kept, counted and answered like the rest, because to send it again would not mend it. Deliberately
 //! absent: formats (see `wire`), and tokens of people.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, ORIGIN};
@@ -15,6 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 
 use super::House;
 use super::error::{ApiError, Code};
@@ -23,6 +27,7 @@ use super::settings::{Reporter, SecretSha256, TOKEN_LENGTH_MAX};
 use super::views::ProblemView;
 use crate::model::id::{AgencyId, DeviceId};
 use crate::pipeline::delivery::{Delivery, Receipt};
+use crate::pipeline::pace::{Bucket, Pace};
 use crate::wire::routes::{Read, Route};
 
 /// Where the app says who it is.
@@ -56,6 +61,7 @@ pub(super) async fn own_tracks(
     RawBody(body): RawBody,
 ) -> Result<Json<[Value; 0]>, ApiError> {
     let who = house.reporter(&headers)?;
+    house.afford(&who, &body)?;
     let route = match who.device {
         Some(device) => house.reporters().routes.phone_of(who.agency, device),
         None => house.phone_by_name(&headers, &who.agency)?,
@@ -84,16 +90,16 @@ pub(super) async fn traccar(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Json<[Value; 0]>, ApiError> {
-    let Who { agency, device } = house.reporter(&headers)?;
-    if device.is_some() {
+    let who = house.reporter(&headers)?;
+    if who.device.is_some() {
         return Err(ApiError::new(
             Code::Forbidden,
             "this login speaks for one device; a Traccar server needs one of role `service` that may publish",
         ));
     }
-    house
-        .report(&Route::Traccar { agency }, "traccar over HTTP", body)
-        .await?;
+    house.afford(&who, &body)?;
+    let route = Route::Traccar { agency: who.agency };
+    house.report(&route, "traccar over HTTP", body).await?;
     Ok(Json([]))
 }
 
@@ -102,6 +108,30 @@ struct Who {
     agency: AgencyId,
     /// None where it speaks for many.
     device: Option<DeviceId>,
+    /// What its login may bring; none for anybody on this computer.
+    budget: Option<(String, Pace)>,
+}
+
+/// What each login may still bring. Only names that are known stand in it.
+#[derive(Debug, Default)]
+pub(super) struct Budgets(Mutex<BTreeMap<String, Bucket>>);
+
+impl Budgets {
+    /// Takes reports out of a login's budget, unless it is in debt: then for how long.
+    fn take(&self, (name, pace): &(String, Pace), reports: usize) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets
+            .entry(name.clone())
+            .or_insert_with(|| Bucket::new(*pace, now));
+        let debt = bucket.debt(now);
+        if debt.is_zero() {
+            bucket.take(reports, now);
+            Ok(())
+        } else {
+            Err(debt)
+        }
+    }
 }
 
 impl House {
@@ -116,8 +146,9 @@ impl House {
             .and_then(|text| self.login(text));
         known
             .map(|reporter| Who {
-                agency: reporter.agency.clone(),
-                device: reporter.device.clone(),
+                agency: reporter.agency,
+                device: reporter.device,
+                budget: Some((reporter.username, reporter.pace)),
             })
             .ok_or_else(|| {
                 ApiError::new(
@@ -133,6 +164,7 @@ impl House {
             Some(agency) if !headers.contains_key(ORIGIN) => Ok(Who {
                 agency: agency.clone(),
                 device: None,
+                budget: None,
             }),
             Some(_) | None => Err(ApiError::new(
                 Code::Unauthenticated,
@@ -189,6 +221,23 @@ impl House {
         })
     }
 
+    /// Whether a login may bring a message now. Each of these is one report; a long one counts for more.
+    fn afford(&self, who: &Who, body: &Bytes) -> Result<(), ApiError> {
+        let Some(budget) = &who.budget else {
+            return Ok(());
+        };
+        self.budgets
+            .take(budget, 1 + body.len() / 1024)
+            .map_err(|debt| {
+                let seconds = debt.as_secs() + 1;
+                let most = budget.1.per_second;
+                ApiError::new(
+                    Code::Busy,
+                    format!("this login may bring {most} reports a second and has brought more; send it again in {seconds} s"),
+                )
+            })
+    }
+
     fn report_place(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         self.report_places.try_acquire().map_err(|_full| {
             ApiError::new(
@@ -199,12 +248,7 @@ impl House {
     }
 
     /// Hands a message over and waits for its commit.
-    async fn report(
-        &self,
-        route: &Route,
-        topic: &str,
-        body: axum::body::Bytes,
-    ) -> Result<(), ApiError> {
+    async fn report(&self, route: &Route, topic: &str, body: Bytes) -> Result<(), ApiError> {
         let place = self.report_place()?;
         let Read { device: _, content } = route.read(topic, body);
         let (reports, unreadable) = (content.reports.len(), content.unreadable.len());

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::WebError;
 use crate::model::id::{AgencyId, DeviceId};
+use crate::pipeline::pace::Pace;
 use crate::tls::Listening;
 use crate::wire::routes::Routes;
 use crate::wire::topic::DEFAULT_ROOT;
@@ -86,6 +87,8 @@ pub struct Reporter {
     pub agency: AgencyId,
     /// Its device; none where it speaks for many.
     pub device: Option<DeviceId>,
+    /// How fast it may report. Each KiB of a message counts like a report.
+    pub pace: Pace,
 }
 
 /// A token: who comes in with it, and what they may do.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use bailiwick::model::event::Event;
+use bailiwick::pipeline::pace::Pace;
 use bailiwick::web::{Reporter, Reporters, SecretSha256};
 
 use crate::support::{ANN, READER, Site, Wish, bearer, demo};
@@ -16,6 +17,10 @@ pub(crate) fn reporters(anonymous: bool) -> Reporters {
         sha256: SecretSha256::of(&format!("secret of {name}")),
         agency: demo(),
         device: device.map(|device| device.parse().unwrap()),
+        pace: Pace {
+            per_second: 1,
+            burst: 20,
+        },
     };
     Reporters {
         logins: vec![reporter("anna", Some("phone-1")), reporter("gateway", None)],
@@ -237,4 +242,31 @@ async fn nothing_is_answered_before_the_commit() {
         )
         .await;
     assert!(answer.status >= 500, "{answer:?}");
+}
+
+/// One login that brings too much waits for its debt, and nobody else does.
+#[tokio::test]
+async fn a_login_that_brings_too_much_keeps_nobody_else_out() {
+    let site = site(false).await;
+    let send = async |name: &str, phone: &[&str], body: &str| {
+        let who = basic(name, &format!("secret of {name}"));
+        let headers = [&[who.as_str()], phone].concat();
+        let path = "/api/v1/owntracks";
+        site.send("POST", path, &headers, body).await
+    };
+    // Each KiB counts like a report: a minute and more of what it may bring.
+    let mut long = location();
+    long.insert_str(1, &format!("\"padding\":\"{}\",", "x".repeat(100 * 1024)));
+    assert_eq!(
+        send("anna", &[], &long).await.status,
+        200,
+        "what is sent once is taken"
+    );
+    let (status, code, detail) = send("anna", &[], &location()).await.problem();
+    assert_eq!((status, code.as_str()), (503, "busy"));
+    let expected =
+        "this login may bring 1 reports a second and has brought more; send it again in ";
+    assert!(detail.starts_with(expected), "{detail}");
+    let phone = ["X-Limit-U: demo", "X-Limit-D: phone-2"];
+    assert_eq!(send("gateway", &phone, &location()).await.status, 200);
 }

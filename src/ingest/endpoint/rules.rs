@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 use super::answer::Verdict;
-use super::pace::Bucket;
 use super::packet::Connect;
-use super::settings::{Login, Pace, Proof, Role, SecretDigest, Settings};
+use super::settings::{Login, Proof, Role, SecretDigest, Settings};
 use crate::model::id::AgencyId;
+use crate::pipeline::pace::{Bucket, Pace};
 use crate::telemetry::metrics::{LoginRefusal, PublishRefusal};
 use crate::wire::routes::{Phone, Route, Routes};
 use crate::wire::topic::{Topic, TopicError, TopicFilter};

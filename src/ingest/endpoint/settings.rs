@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::ingest::IngestError;
 use crate::model::id::{AgencyId, DeviceId, OfficerId};
+use crate::pipeline::pace::Pace;
 use crate::tls::Listening;
 use crate::wire::report::PAYLOAD_BYTES_MAX;
 use crate::wire::routes::Routes;
@@ -121,15 +122,6 @@ impl fmt::Debug for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
-}
-
-/// How fast somebody may report: so many at once, and so many a second for as long as it likes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// Reports a second in the long run.
-    pub per_second: u32,
-    /// Reports at once.
-    pub burst: u32,
 }
 
 /// How much of everything the endpoint takes. A connection that goes beyond one of them slows down or loses itself, never

@@ -1,13 +1,20 @@
 //! How fast somebody may report: a token bucket.
 //!
-//! Values in and out, time as an argument. Nothing is refused: who is too fast goes into debt, and its socket is not read
-//! until the debt is paid. Deliberately absent: sleeping.
+//! Values in and out, time as an argument. Nothing is refused here: who is too fast goes into debt, and whoever brings
+//! reports in lets it rest until the debt is paid. Deliberately absent: sleeping.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::settings::Pace;
+/// How fast somebody may report: so many at once, and so many a second for as long as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Reports a second in the long run.
+    pub per_second: u32,
+    /// Reports at once.
+    pub burst: u32,
+}
 
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
@@ -16,7 +23,7 @@ const SECOND: u64 = 1_000_000_000;
 ///
 /// A report moves that instant on by its share of a second; who is further from it than a burst is in debt.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub struct Bucket {
     full_at: Instant,
     share: Duration,
     burst: Duration,
@@ -24,7 +31,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full one.
-    pub(super) fn new(pace: Pace, now: Instant) -> Self {
+    pub fn new(pace: Pace, now: Instant) -> Self {
         let share = Duration::from_nanos(SECOND / u64::from(pace.per_second.max(1)));
         Self {
             full_at: now,
@@ -33,11 +40,17 @@ impl Bucket {
         }
     }
 
-    /// Takes reports out, even where there are too few; says how long the connection must rest.
-    pub(super) fn take(&mut self, reports: usize, now: Instant) -> Duration {
+    /// Takes reports out, even where there are too few; says how long whoever reports must rest.
+    pub fn take(&mut self, reports: usize, now: Instant) -> Duration {
         let reports = u32::try_from(reports).unwrap_or(u32::MAX);
         self.full_at = self.full_at.max(now) + self.share * reports;
-        (self.full_at - now).saturating_sub(self.burst)
+        self.debt(now)
+    }
+
+    /// How long whoever reports must rest still.
+    pub fn debt(&self, now: Instant) -> Duration {
+        let until_full = self.full_at.saturating_duration_since(now);
+        until_full.saturating_sub(self.burst)
     }
 }
 
@@ -67,6 +80,7 @@ mod tests {
         ] {
             let rest = bucket.take(reports, after(at));
             assert_eq!(rest, Duration::from_millis(rest_ms), "{reports} at {at} ms");
+            assert_eq!(bucket.debt(after(at)), rest, "and it is owed");
         }
     }
 }
