@@ -1,14 +1,16 @@
 //! What is counted by network address: connections, and wrong logins.
 //!
 //! Behind one address may stand one attacker or a carrier's ten thousand devices, so nothing here shuts an address out:
-//! connections have a generous limit, wrong logins are answered later and later, and right ones are never held back.
-//! Addresses are kept in memory only. Deliberately absent: sleeping, sockets, and any list of forbidden addresses.
+//! connections have a generous limit, wrong logins are answered later and later, and right ones are never held back. Where
+//! all places are taken, those who have not logged in make room: first the oldest of the address that has most of them, so
+//! that whoever opens connections and says nothing takes places from himself. Addresses are kept in memory only. Deliberately absent: sleeping, sockets, and any list of forbidden addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::line::lock;
@@ -52,8 +54,16 @@ pub(super) struct Addresses {
 #[derive(Debug, Default)]
 struct State {
     total: u32,
-    places: BTreeMap<Place, u32>,
+    places: BTreeMap<Place, Occupied>,
     wrong: BTreeMap<Place, Wrong>,
+}
+
+/// The connections of one place.
+#[derive(Debug, Default)]
+struct Occupied {
+    count: u32,
+    /// Those who have not logged in, oldest first.
+    strangers: VecDeque<Arc<Notify>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +80,23 @@ struct Wrong {
 pub(super) struct Admission {
     addresses: Arc<Addresses>,
     place: Place,
+    /// Told when it must make room.
+    leave: Arc<Notify>,
+    known: bool,
+}
+
+impl Admission {
+    /// Told when this connection must make room, which happens to nobody who has logged in.
+    pub(super) fn leave(&self) -> Arc<Notify> {
+        Arc::clone(&self.leave)
+    }
+
+    /// It has logged in.
+    pub(super) fn known(&mut self) {
+        let mut state = lock(&self.addresses.state);
+        // Whoever was just told to make room is not there any more, and ends.
+        self.known = state.forget_stranger(self.place, &self.leave);
+    }
 }
 
 /// Permission to wait for the answer to a wrong login, given back when dropped.
@@ -93,22 +120,29 @@ impl Addresses {
         }
     }
 
-    /// Lets a connection in, if there is room for it.
+    /// Lets a connection in, if there is room for it or somebody can make room.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admission, Refusal> {
         let place = Place::of(address);
         let mut state = lock(&self.state);
-        if state.total >= self.total_max {
-            return Err(Refusal::Full);
-        }
-        let count = state.places.entry(place).or_default();
-        if *count >= self.place_max {
+        if state.count(place) >= self.place_max && !state.make_room(place) {
             return Err(Refusal::AddressFull);
         }
-        *count += 1;
+        if state.total >= self.total_max {
+            let most = state.most_strangers(place);
+            if !most.is_some_and(|most| state.make_room(most)) {
+                return Err(Refusal::Full);
+            }
+        }
+        let leave = Arc::new(Notify::new());
+        let occupied = state.places.entry(place).or_default();
+        occupied.count += 1;
+        occupied.strangers.push_back(Arc::clone(&leave));
         state.total += 1;
         Ok(Admission {
             addresses: Arc::clone(self),
             place,
+            leave,
+            known: false,
         })
     }
 
@@ -141,6 +175,59 @@ impl Addresses {
 }
 
 impl State {
+    fn count(&self, place: Place) -> u32 {
+        self.places.get(&place).map_or(0, |it| it.count)
+    }
+
+    /// The place with most who have not logged in.
+    fn most_strangers(&self, newcomer: Place) -> Option<Place> {
+        let strangers = |place: &Place, it: &Occupied| {
+            // He is one of them already, so that two places take turns and do not chase each other's.
+            it.strangers.len() + usize::from(*place == newcomer)
+        };
+        let most = self
+            .places
+            .iter()
+            .filter(|(_, it)| !it.strangers.is_empty())
+            .max_by_key(|(place, it)| strangers(place, it));
+        most.map(|(place, _)| *place)
+    }
+
+    /// Sends the oldest of a place away who has not logged in; false where there is none.
+    fn make_room(&mut self, place: Place) -> bool {
+        let occupied = self.places.get_mut(&place);
+        let oldest = occupied.and_then(|it| it.strangers.pop_front());
+        let Some(oldest) = oldest else {
+            return false;
+        };
+        oldest.notify_one();
+        self.leaves(place);
+        true
+    }
+
+    /// Takes one from those who have not logged in; false where it was sent away already.
+    fn forget_stranger(&mut self, place: Place, leave: &Arc<Notify>) -> bool {
+        let Some(occupied) = self.places.get_mut(&place) else {
+            return false;
+        };
+        let found = occupied
+            .strangers
+            .iter()
+            .position(|it| Arc::ptr_eq(it, leave));
+        found.is_some_and(|found| occupied.strangers.remove(found).is_some())
+    }
+
+    /// One of a place is gone.
+    fn leaves(&mut self, place: Place) {
+        self.total = self.total.saturating_sub(1);
+        if let Some(occupied) = self.places.get_mut(&place) {
+            occupied.count = occupied.count.saturating_sub(1);
+            if occupied.count == 0 {
+                self.places.remove(&place);
+            }
+        }
+    }
+
     /// Forgets what is long ago, and the longest ago where there is too much of it.
     fn forget(&mut self, now: Instant) {
         if self.wrong.len() < REMEMBERED_MAX {
@@ -161,12 +248,9 @@ impl State {
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut state = lock(&self.addresses.state);
-        state.total = state.total.saturating_sub(1);
-        if let Some(count) = state.places.get_mut(&self.place) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                state.places.remove(&self.place);
-            }
+        // Whoever was sent away has given his place back already.
+        if self.known || state.forget_stranger(self.place, &self.leave) {
+            state.leaves(self.place);
         }
     }
 }
@@ -200,7 +284,13 @@ mod tests {
             limits.connections = 3;
             limits.connections_per_address = 2;
         });
-        let admit = |text| addresses.admit(address(text));
+        let admit = |text| {
+            let admitted = addresses.admit(address(text));
+            admitted.map(|mut admission| {
+                admission.known();
+                admission
+            })
+        };
         let first = admit("192.0.2.1").unwrap();
         let second = admit("::ffff:192.0.2.1").unwrap();
         assert_eq!(admit("192.0.2.1").unwrap_err(), Refusal::AddressFull);
@@ -210,6 +300,54 @@ mod tests {
         let fourth = admit("192.0.2.1").unwrap();
         drop((second, third, fourth));
         assert!(lock(&addresses.state).places.is_empty(), "nobody is left");
+        assert_eq!(lock(&addresses.state).total, 0);
+    }
+
+    /// Whether somebody was told to make room.
+    async fn is_sent_away(admission: &Admission) -> bool {
+        let told = admission.leave();
+        let told = tokio::time::timeout(Duration::ZERO, told.notified()).await;
+        told.is_ok()
+    }
+
+    #[tokio::test]
+    async fn those_who_say_nothing_make_room_and_take_it_from_themselves() {
+        let addresses = addresses(|limits| limits.connections = 6);
+        let admit = |text: &str| addresses.admit(address(text)).unwrap();
+        let mut known = admit("192.0.2.9");
+        known.known();
+        let slow = admit("192.0.2.8");
+        let silent: Vec<_> = [1, 2, 1, 2]
+            .map(|n| admit(&format!("198.51.100.{n}")))
+            .into();
+        // Two that say nothing go on coming, and so does a device.
+        let more: Vec<_> = [1, 2, 1].map(|n| admit(&format!("198.51.100.{n}"))).into();
+        let mut device = admit("192.0.2.7");
+        for old in silent.iter().take(3) {
+            assert!(is_sent_away(old).await, "the oldest make room");
+        }
+        assert!(
+            !is_sent_away(&slow).await,
+            "whoever is alone at his address"
+        );
+        assert!(!is_sent_away(&known).await && !is_sent_away(&device).await);
+        device.known();
+        assert_eq!(lock(&addresses.state).total, 6);
+        drop((silent, more, slow, known, device));
+        assert!(lock(&addresses.state).places.is_empty(), "nobody is left");
+        assert_eq!(lock(&addresses.state).total, 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_sent_away_while_logging_in_is_not_counted_twice() {
+        let addresses = addresses(|limits| limits.connections_per_address = 1);
+        let mut first = addresses.admit(address("192.0.2.1")).unwrap();
+        let second = addresses.admit(address("192.0.2.1")).unwrap();
+        first.known();
+        assert!(is_sent_away(&first).await);
+        drop(first);
+        assert_eq!(lock(&addresses.state).total, 1);
+        drop(second);
         assert_eq!(lock(&addresses.state).total, 0);
     }
 

@@ -69,20 +69,23 @@ impl Refused {
 pub(super) struct Arrival {
     pub(super) address: IpAddr,
     /// Given back when the connection has ended.
-    pub(super) _admission: Admission,
+    pub(super) admission: Admission,
     /// The common name of the certificate that was shown and verified.
     pub(super) subject: Option<String>,
 }
 
 /// Serves one accepted connection until it ends.
-pub(super) async fn serve<S>(stream: S, house: Arc<House>, arrival: Arrival)
+pub(super) async fn serve<S>(stream: S, house: Arc<House>, mut arrival: Arrival)
 where
     S: AsyncRead + AsyncWrite,
 {
     let (mut reading, mut writing) = tokio::io::split(stream);
     let mut buffer = BytesMut::new();
     let greeting = greet(&mut reading, &mut buffer, &house, &arrival).await;
-    let entered = greeting.and_then(|(connect, identity)| enter(&connect, identity, &house));
+    let entered = greeting.and_then(|(connect, identity)| {
+        arrival.admission.known();
+        enter(&connect, identity, &house)
+    });
     match entered {
         Ok(entered) => talk((reading, writing), buffer, entered).await,
         Err(refused) => {

@@ -231,25 +231,16 @@ impl Endpoint {
         // Acknowledgements are small and must not wait for more to send; without it they are late, not wrong.
         stream.set_nodelay(true).unwrap_or_default();
         let house = Arc::clone(&self.house);
-        let mut arrival = Arrival {
+        let leave = admission.leave();
+        let arrival = Arrival {
             address,
-            _admission: admission,
+            admission,
             subject: None,
         };
-        let tls = house.entrance.tls.as_ref().map(Renewable::current);
         clients.spawn(async move {
-            let Some(tls) = tls else {
-                return client::serve(stream, house, arrival).await;
-            };
-            let handshake = TlsAcceptor::from(tls).accept(stream);
-            match timeout(house.limits.handshake, handshake).await {
-                Ok(Ok(stream)) => {
-                    let shown = stream.get_ref().1.peer_certificates();
-                    arrival.subject = shown.and_then(|shown| tls::subject(shown.first()?));
-                    client::serve(stream, house, arrival).await;
-                }
-                Ok(Err(_not_tls)) => house.metrics.refused(Refusal::Tls),
-                Err(_too_late) => house.metrics.refused(Refusal::Slow),
+            tokio::select! {
+                () = serve(stream, Arc::clone(&house), arrival) => {}
+                () = leave.notified() => house.metrics.refused(Refusal::Full),
             }
         });
     }
@@ -266,6 +257,24 @@ impl Endpoint {
             note_panic(ended);
         }
         info!("the MQTT endpoint has stopped");
+    }
+}
+
+/// Serves a connection, encrypted where the endpoint is.
+async fn serve(stream: TcpStream, house: Arc<House>, mut arrival: Arrival) {
+    let tls = house.entrance.tls.as_ref().map(Renewable::current);
+    let Some(tls) = tls else {
+        return client::serve(stream, house, arrival).await;
+    };
+    let handshake = TlsAcceptor::from(tls).accept(stream);
+    match timeout(house.limits.handshake, handshake).await {
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates();
+            arrival.subject = shown.and_then(|shown| tls::subject(shown.first()?));
+            client::serve(stream, house, arrival).await;
+        }
+        Ok(Err(_not_tls)) => house.metrics.refused(Refusal::Tls),
+        Err(_too_late) => house.metrics.refused(Refusal::Slow),
     }
 }
 

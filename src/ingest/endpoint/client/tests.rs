@@ -53,7 +53,7 @@ impl Stage {
         let admission = self.house.addresses.admit(address).unwrap();
         let arrival = Arrival {
             address,
-            _admission: admission,
+            admission,
             subject: None,
         };
         let serving = serve(theirs, Arc::clone(&self.house), arrival);
