@@ -8,6 +8,7 @@
 
 mod copy;
 mod error;
+mod keeping;
 mod outbox;
 mod postgres;
 mod rows;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 
 pub use self::copy::{Copied, copy};
 pub use self::error::StoreError;
+pub use self::keeping::{Forgetting, Retention, Settled};
 pub use self::outbox::{
     Attempt, AttemptOutcome, Attempted, Backlog, Climb, Delivery, LadderRow, Lease, MQTT,
     Notification, OutboxRow, OutboxState, OutboxTarget, USEFUL_FOR,
@@ -204,6 +206,8 @@ pub enum Settlement {
     },
     /// Rows older than their retention are removed.
     Retention(Retention),
+    /// Alerts about nobody are forgotten.
+    Forget(Forgetting),
     /// A page session begins.
     Session(Session),
     /// A page session ends.
@@ -211,31 +215,6 @@ pub enum Settlement {
         /// Hash of its secret.
         secret_sha256: [u8; 32],
     },
-}
-
-/// What is too old to be kept. Alerts and what people did about them are never removed; neither is anything that an
-/// open alert, a recall within the horizon or a restart needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Whose log.
-    pub partition: u32,
-    /// Start of the correction horizon: nothing received at or after it is removed, whatever else is asked for.
-    pub horizon: Timestamp,
-    /// Reports of the log, effects and settled notifications before this. Reports stay in their blocks.
-    pub log_before: Timestamp,
-    /// Blocks that end before this.
-    pub blocks_before: Timestamp,
-    /// How many stream items are kept of each agency, at least one.
-    pub stream_items: u32,
-}
-
-/// How much a settlement did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// Rows written, or reports packed.
-    pub written: u64,
-    /// Rows removed.
-    pub removed: u64,
 }
 
 /// A page session.

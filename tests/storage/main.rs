@@ -67,6 +67,7 @@ stories! {
     outbox::addresses_come_from_the_newest_roster,
     outbox::settled_notifications_go_with_the_log,
     outbox::a_reminder_goes_to_the_device,
+    forgetting::only_closed_alerts_about_nobody_are_forgotten,
     growth::blocks_are_the_log,
     growth::retention_leaves_what_is_needed,
     growth::checkpoints_thin_out_to_one_an_hour,

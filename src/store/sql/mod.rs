@@ -10,6 +10,7 @@ mod commit;
 mod connection;
 mod copy;
 mod failure;
+mod forgetting;
 mod growth;
 mod holding;
 mod insert;
@@ -245,6 +246,7 @@ impl Store for Sql {
                 let statement = outbox::ladder(&agency, alert, step, due_at);
                 self.write(vec![statement]).await.map(settle::written)
             }
+            Settlement::Forget(forgetting) => forgetting::forget(self, &forgetting).await,
             Settlement::Session(session) => settle::session(self, &session).await,
             Settlement::SessionEnd { secret_sha256 } => {
                 settle::session_end(self, &secret_sha256).await
