@@ -6,6 +6,7 @@
 //! any part does.
 
 mod doors;
+mod perch;
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -19,6 +20,8 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 pub use self::doors::Doorkeepers;
+use self::perch::Perch;
+use crate::canary;
 use crate::clock::Clock;
 use crate::ingest::broker::{self, Broker};
 use crate::ingest::{self, Endpoint, Publisher};
@@ -57,6 +60,8 @@ pub struct Settings {
     pub keeping: keeping::Settings,
     /// Zones, rosters and parameters for an empty database.
     pub definitions: Vec<Event>,
+    /// The synthetic wearer, where there is one.
+    pub canary: Option<canary::Settings>,
     /// Whether everybody is invented.
     pub simulated: bool,
     /// Who plays a feed, where one is played.
@@ -83,6 +88,7 @@ pub struct App {
     announcements: Announcements,
     owner: String,
     notifier: Option<Notifier>,
+    perch: Option<Box<Perch>>,
 }
 
 /// A service whose page answers, and which waits for its turn to be at work. Dropped, it has taken nothing.
@@ -151,7 +157,15 @@ impl App {
     ///
     /// # Errors
     /// When the database or the page's address can't be had.
-    pub async fn answering(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Standing> {
+    pub async fn answering(
+        mut settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Standing> {
+        let perch =
+            |canary| Perch::new(canary, settings.endpoint.as_mut(), settings.broker.as_ref());
+        let perch = settings.canary.map(perch).transpose()?;
+        let uncounted = perch.as_ref().map(|perch| perch.settings.agency.clone());
+        settings.pipeline.uncounted.clone_from(&uncounted);
         let (store, writer) = store::connect(&settings.database_url).await?;
         let (inlet, outlet) = Inlet::new();
         let (health, metrics) = (Health::new(), Metrics::new());
@@ -169,6 +183,7 @@ impl App {
             replay: settings.replay,
             simulated: settings.simulated,
             answers: settings.notify.answers(),
+            uncounted,
         };
         let owner = settings.pipeline.owner.clone();
         let notifier = Notifier::new(settings.notify, notify_parts(&web_parts, &owner))?;
@@ -187,6 +202,7 @@ impl App {
             doorkeepers: Doorkeepers::new(
                 web.as_ref().map(Web::doorkeeper),
                 settings.endpoint.is_some(),
+                perch.as_ref().and_then(|perch| perch.login.clone()),
             ),
             endpoint: None,
             inlet,
@@ -198,6 +214,7 @@ impl App {
             announcements,
             owner,
             notifier: Some(notifier),
+            perch,
         };
         app.serve(writer, web);
         Ok(Standing {
@@ -330,6 +347,30 @@ impl App {
                 Ok(())
             });
         }
+        if let Some(perch) = self.perch.take() {
+            self.fly(perch);
+        }
+    }
+
+    /// Sends the canary on its rounds.
+    fn fly(&mut self, mut perch: Box<Perch>) {
+        perch.settle(self.endpoint_address);
+        let Perch { settings, way, .. } = *perch;
+        let parts = canary::Parts {
+            way,
+            inlet: self.inlet.clone(),
+            store: Arc::clone(&self.store),
+            announcements: self.announcements.clone(),
+            health: self.health.clone(),
+            clock: Arc::clone(&self.clock),
+            metrics: self.metrics.service(),
+        };
+        self.run("canary", move |stop| async move {
+            tokio::select! {
+                ended = canary::run(settings, parts) => Ok(ended?),
+                () = stopped(stop) => Ok(()),
+            }
+        });
     }
 
     fn notify(&mut self, publisher: Publisher) {

@@ -14,6 +14,7 @@ pub mod desk;
 pub mod wire;
 
 pub mod app;
+pub mod canary;
 pub mod clock;
 pub mod config;
 pub mod ingest;

@@ -120,6 +120,20 @@ const LAWS: &[Law] = &[
         crates: Crates::NoneOf(&["sqlx", "rumqttc"]),
     },
     Law {
+        module: "canary",
+        may_name: &[
+            "model",
+            "wire",
+            "desk",
+            "store",
+            "ingest",
+            "pipeline",
+            "telemetry",
+            "clock",
+        ],
+        crates: Crates::NoneOf(&["sqlx", "axum", "rumqttc"]),
+    },
+    Law {
         module: "replay",
         may_name: &["model", "wire", "engine", "fence"],
         crates: Crates::NoneOf(RUNTIME_AND_IO),

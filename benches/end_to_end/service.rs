@@ -90,6 +90,7 @@ impl Service {
                 owner: "bench".to_owned(),
                 lease: pipeline::LEASE,
                 checkpoints: pipeline::CheckpointLimits::default(),
+                uncounted: None,
             },
             keeping: keeping::Settings::default(),
             definitions: definitions(&agency)?,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 
+use crate::ingest::Login;
 use crate::{ingest, web};
 
 /// Changes who may connect and come in, while the service runs. Copies speak of the same doors.
@@ -17,6 +18,8 @@ pub struct Doorkeepers(Arc<Mutex<Doors>>);
 struct Doors {
     endpoint: Way,
     web: Option<web::Doorkeeper>,
+    /// The canary's login, which stands in no configuration.
+    own: Option<Login>,
 }
 
 /// The devices' door.
@@ -32,13 +35,17 @@ enum Way {
 }
 
 impl Doorkeepers {
-    pub(super) fn new(web: Option<web::Doorkeeper>, has_endpoint: bool) -> Self {
+    pub(super) fn new(
+        web: Option<web::Doorkeeper>,
+        has_endpoint: bool,
+        own: Option<Login>,
+    ) -> Self {
         let endpoint = if has_endpoint {
             Way::Later(None)
         } else {
             Way::None
         };
-        Self(Arc::new(Mutex::new(Doors { endpoint, web })))
+        Self(Arc::new(Mutex::new(Doors { endpoint, web, own })))
     }
 
     /// The endpoint has its address: from now on its door is kept, too.
@@ -60,6 +67,9 @@ impl Doorkeepers {
     /// When they can't be run: then all is as it was, here and there.
     pub fn renew(&self, endpoint: &ingest::Settings, web: &web::Settings) -> anyhow::Result<usize> {
         let mut doors = self.doors();
+        let mut endpoint = endpoint.clone();
+        endpoint.logins.extend(doors.own.clone());
+        let endpoint = &endpoint;
         match &doors.endpoint {
             Way::Kept(doorkeeper) => doorkeeper.check(endpoint).map(drop),
             Way::Later(_) => endpoint.check(),

@@ -251,9 +251,11 @@ fn settings(arguments: &Arguments, world: &World, token: &str) -> anyhow::Result
             owner: "demo".to_owned(),
             lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
+            uncounted: None,
         },
         keeping: keeping::Settings::default(),
         definitions: definitions(&agency, world)?,
+        canary: None,
         simulated: true,
         replay: None,
     })

@@ -23,6 +23,7 @@ mod service;
 mod show;
 mod simulate;
 mod sink;
+mod watch;
 mod zones;
 
 use std::io;
@@ -78,6 +79,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Copy a whole database into another, from SQLite to PostgreSQL or back, and compare every table
     Copy(copy::Arguments),
+    /// Wait on another computer for the canary's alert, and page when it does not come
+    Watch(watch::Arguments),
 }
 
 /// How results are written: for people, or one JSON value a line.
@@ -117,6 +120,7 @@ impl Words {
             Command::Config(command) => config::run(command),
             Command::Migrate(arguments) => migrate::run(&arguments),
             Command::Copy(arguments) => copy::run(&arguments),
+            Command::Watch(arguments) => watch::run(&arguments),
         };
         match result {
             Err(error) if is_reader_gone(&error) => Ok(ExitCode::SUCCESS),

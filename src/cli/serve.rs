@@ -121,9 +121,11 @@ fn parts(settings: config::Settings) -> anyhow::Result<Settings> {
             owner: name_of_this_process()?,
             lease: settings.lease,
             checkpoints: settings.checkpoints,
+            uncounted: None,
         },
         keeping,
         definitions: defined,
+        canary: settings.canary,
         simulated: false,
         replay: None,
     })

@@ -142,9 +142,11 @@ fn settings(show: &Show, token: &str, player: Arc<dyn ReplayControl>) -> Setting
             owner: "replay".to_owned(),
             lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
+            uncounted: None,
         },
         keeping: keeping::Settings::default(),
         definitions: show.definitions.events(&show.agency),
+        canary: None,
         simulated: false,
         replay: Some(player),
     }

@@ -80,6 +80,9 @@ fn all(mut table: Table<'_>, folder: &Path, settings: &mut Settings) {
     if let Some(table) = table.table("broker") {
         settings.broker = broker::read(table, folder);
     }
+    if let Some(table) = table.table("canary") {
+        settings.canary = super::canary::read(table, folder);
+    }
     if let Some(mut table) = table.table("web") {
         let web = &mut settings.web;
         put(table.read("listen", node_address), &mut web.address);

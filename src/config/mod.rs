@@ -6,6 +6,7 @@
 //! absent: zones, rosters and rules themselves (they enter as events; here only their files are named), and any state.
 
 mod broker;
+mod canary;
 mod entries;
 mod inputs;
 mod notify;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub endpoint_enabled: bool,
     /// The broker that gives us reports, where there is one.
     pub broker: Option<source::Settings>,
+    /// The synthetic wearer, where there is one.
+    pub canary: Option<crate::canary::Settings>,
     /// HTTP and the page.
     pub web: WebSettings,
     /// Who is told of alerts, and how.
@@ -203,6 +206,7 @@ impl Default for Settings {
             routes: Routes::new(DEFAULT_ROOT),
             endpoint_enabled: true,
             broker: None,
+            canary: None,
             web: WebSettings {
                 address: here(8080),
                 tls: None,
@@ -418,10 +422,11 @@ impl Settings {
             let message = format!("{error}{}", cause.unwrap_or_default());
             return Some(whole(file, entry, message));
         }
-        (!self.endpoint_enabled && self.broker.is_none()).then(|| {
+        if !self.endpoint_enabled && self.broker.is_none() {
             let message = "is off, and there is no [broker]; expected one of them, or both";
-            whole(file, "endpoint", message.to_owned())
-        })
+            return Some(whole(file, "endpoint", message.to_owned()));
+        }
+        canary::contradiction(self).map(|message| whole(file, "canary", message))
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::broker;
 use super::{MapFiles, RetentionSettings, Settings, WebSettings};
+use super::{broker, canary};
 use crate::desk::escalation::Waits;
 use crate::ingest::{self, Limits};
 use crate::model::time::Span;
@@ -141,6 +141,7 @@ pub fn print() -> String {
         routes: _,
         endpoint_enabled,
         broker: _,
+        canary: _,
         web,
         notify,
         log,
@@ -171,6 +172,7 @@ lease = \"{}\"
         LOGINS,
         &of_inputs(),
         &broker::printed(text),
+        &canary::printed(),
         &of_web(&web),
         &of_notify(&notify),
         &of_retention(retention),

@@ -8,6 +8,7 @@
 //! one task for each connection.
 
 pub mod broker;
+pub mod client;
 pub mod endpoint;
 mod message;
 pub mod publisher;

@@ -13,6 +13,7 @@ mod http;
 pub mod lane;
 mod message;
 pub mod outbox;
+pub mod pager;
 pub mod push;
 pub mod route;
 mod schedule;

@@ -82,7 +82,7 @@ impl Signer {
     }
 
     /// Signs, version 1.
-    fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
+    pub(super) fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
         let mut mac = self.0.clone();
         mac.update(format!("{id}.{seconds}.").as_bytes());
         mac.update(body);

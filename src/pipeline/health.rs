@@ -31,13 +31,15 @@ pub enum Trouble {
     Broker,
     /// The broker keeps less than we rely on.
     BrokerPromise,
+    /// The synthetic wearer does not come through the whole path.
+    Canary,
     /// The service is stopping.
     Stopping,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Starting,
         Self::Standby,
         Self::CatchingUp,
@@ -47,6 +49,7 @@ impl Trouble {
         Self::Notification,
         Self::Broker,
         Self::BrokerPromise,
+        Self::Canary,
         Self::Stopping,
     ];
 
@@ -62,6 +65,7 @@ impl Trouble {
             Self::Notification => "notification",
             Self::Broker => "broker",
             Self::BrokerPromise => "broker_promise",
+            Self::Canary => "canary",
             Self::Stopping => "stopping",
         }
     }
@@ -75,7 +79,8 @@ impl Trouble {
             | Self::Clock
             | Self::Notification
             | Self::Broker
-            | Self::BrokerPromise => false,
+            | Self::BrokerPromise
+            | Self::Canary => false,
         }
     }
 }
@@ -150,10 +155,10 @@ impl Health {
         since
     }
 
-    /// Notes how far things have come.
-    pub fn progress(&self, received_at: Timestamp, committed_at: Timestamp) {
+    /// Notes how far things have come; nothing may have been received that is about anybody.
+    pub fn progress(&self, received_at: Option<Timestamp>, committed_at: Timestamp) {
         self.0.send_modify(|state| {
-            state.received_at = state.received_at.max(Some(received_at));
+            state.received_at = state.received_at.max(received_at);
             state.committed_at = state.committed_at.max(Some(committed_at));
         });
     }

@@ -30,16 +30,22 @@ pub(super) struct Judge {
     marks: Marks,
     sightings: Sightings,
     metrics: Arc<Metrics>,
+    uncounted: Option<AgencyId>,
 }
 
 impl Judge {
     /// An engine that knows nothing.
-    pub(super) fn new(limits: CheckpointLimits, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        limits: CheckpointLimits,
+        metrics: Arc<Metrics>,
+        uncounted: Option<AgencyId>,
+    ) -> Self {
         Self {
             engine: Engine::new(),
             marks: Marks::new(limits),
             sightings: Sightings::default(),
             metrics,
+            uncounted,
         }
     }
 
@@ -132,11 +138,22 @@ impl Judge {
         }
     }
 
+    /// Whether a report is about nobody, and no sign that anybody is seen.
+    pub(super) fn is_nobodys(&self, event: &Event) -> bool {
+        let whose = self.uncounted.as_ref();
+        matches!(event, Event::Report { agency, .. } if whose == Some(agency))
+    }
+
     fn count(&self, entry: &Entry) {
+        if self.is_nobodys(&entry.event) {
+            return;
+        }
+        let is_nobodys = |agency: &AgencyId| self.uncounted.as_ref() == Some(agency);
         if let Some(taken) = &entry.taken {
             self.metrics.report(taken.outcome.name());
         }
-        for effect in &entry.effects {
+        let counted = |effect: &&Effect| !is_nobodys(&effect.agency);
+        for effect in entry.effects.iter().filter(counted) {
             self.metrics.effect(effect.body.name());
             match &effect.body {
                 EffectBody::Refused { refusal, .. } => self.metrics.refused(refusal.name()),

@@ -68,6 +68,8 @@ pub struct Settings {
     pub lease: Span,
     /// How much a restart may have to replay.
     pub checkpoints: CheckpointLimits,
+    /// The agency of nobody, whose reports and alerts are not counted among those of people.
+    pub uncounted: Option<AgencyId>,
 }
 
 /// What the pipeline works with.
@@ -294,7 +296,10 @@ impl Pipeline {
             self.around
                 .metrics
                 .committed(entries, took, lag, last.position);
-            self.around.health.progress(last.now, last.now);
+            let mut entries = flight.batch.entries.iter().rev();
+            let received = entries.find(|entry| !self.judge.is_nobodys(&entry.event));
+            let received_at = received.map(|entry| entry.now);
+            self.around.health.progress(received_at, last.now);
         }
     }
 

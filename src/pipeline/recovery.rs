@@ -78,7 +78,11 @@ async fn attempt(
         .raise(Trouble::Starting, began, "the journal is being replayed");
     let recovery = around.store.take_over(partition, &settings.owner).await?;
     let (epoch, cursor, last_now) = (recovery.epoch, recovery.cursor, recovery.last_now);
-    let mut judge = Judge::new(settings.checkpoints, Arc::clone(&around.metrics));
+    let mut judge = Judge::new(
+        settings.checkpoints,
+        Arc::clone(&around.metrics),
+        settings.uncounted.clone(),
+    );
     let floor_now = floor_now(around, partition, &recovery).await?;
     let agencies = prepare(&mut judge, recovery, floor_now);
     for agency in agencies {

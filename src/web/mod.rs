@@ -65,6 +65,7 @@ use self::line::Door;
 use self::map::Layers;
 use self::reporting::Budgets;
 use crate::clock::Clock;
+use crate::model::id::AgencyId;
 use crate::pipeline::announcements::Announcements;
 use crate::pipeline::delivery::Inlet;
 use crate::pipeline::health::Health;
@@ -94,6 +95,8 @@ pub struct Parts {
     pub simulated: bool,
     /// What has signed the links with which officers answer; none where there are none.
     pub answers: Option<LinkKey>,
+    /// The agency of nobody, whose alerts are not counted among those that wait for people.
+    pub uncounted: Option<AgencyId>,
 }
 
 /// Why the web can't be started, or has ended. All of these are lasting.
@@ -292,7 +295,11 @@ impl Web {
             listener,
             house: Arc::new(House {
                 board: Board::new(
-                    settings.tokens.iter().map(|token| token.agency.clone()),
+                    settings
+                        .tokens
+                        .iter()
+                        .map(|token| token.agency.clone())
+                        .filter(|agency| parts.uncounted.as_ref() != Some(agency)),
                     parts.metrics.desk(),
                 ),
                 counts: parts.metrics.web(),

@@ -12,6 +12,7 @@
 )]
 
 mod ladder;
+mod pager;
 mod people;
 #[path = "../parts/postgres.rs"]
 #[expect(dead_code, reason = "these tests need one kind of database")]

@@ -10,8 +10,8 @@
 )]
 
 mod browser;
+mod canary;
 #[path = "../parts/certificates.rs"]
-#[expect(dead_code, reason = "others need more of an authority")]
 mod certificates;
 mod client;
 mod demo;

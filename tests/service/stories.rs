@@ -45,9 +45,11 @@ fn settings(url: &str, story: &Path) -> Settings {
             // Time passes only where the story says so.
             lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
+            uncounted: None,
         },
         keeping: keeping::Settings::default(),
         definitions: story::definitions(story).events(&agency),
+        canary: None,
         simulated: false,
         replay: None,
     }

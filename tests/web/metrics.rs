@@ -232,7 +232,7 @@ async fn troubles_and_the_age_of_the_data_are_told() {
         ],
     )
     .await;
-    site.health.progress(now, now - Span::seconds(2));
+    site.health.progress(Some(now), now - Span::seconds(2));
     site.health.raise(Trouble::Store, now, "the disk is full");
     let seconds = now.as_millis() / 1000;
     counted(

@@ -129,7 +129,7 @@ async fn health_is_told_at_once_when_it_changes() {
     assert_eq!(events.next().await.unwrap().data["status"], "ok");
     let now = site.clock.now();
     // Progress alone is no news.
-    site.health.progress(now, now);
+    site.health.progress(Some(now), now);
     site.health.raise(Trouble::Lag, now, "40 s behind");
     let lag = events.next().await.unwrap().data;
     assert_eq!(

@@ -173,6 +173,7 @@ impl Site {
             replay: wish.replay.clone(),
             simulated: true,
             answers: wish.answers.clone(),
+            uncounted: None,
         };
         let (mut epoch, mut kept) = (0, None);
         if wish.pipeline {
@@ -180,6 +181,7 @@ impl Site {
                 owner: "test".to_owned(),
                 lease: pipeline::LEASE,
                 checkpoints: pipeline::CheckpointLimits::default(),
+                uncounted: None,
             };
             let parts = pipeline::Parts {
                 store: Arc::clone(&store),

@@ -23,28 +23,28 @@ const PACKET_OUT_BYTES_MAX: usize = 1024 * 1024;
 
 /// How to connect.
 #[derive(Debug)]
-pub(super) struct Dial {
+pub(in crate::ingest) struct Dial {
     settings: Settings,
     tls: Option<Arc<ClientConfig>>,
 }
 
 /// What one client of ours is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wish {
+pub(in crate::ingest) struct Wish {
     /// Added to the client id; empty for the client whose session counts.
-    pub(super) suffix: &'static str,
+    pub(in crate::ingest) suffix: &'static str,
     /// Whether the broker is to forget the session that it has, and to keep none.
-    pub(super) clean: bool,
+    pub(in crate::ingest) clean: bool,
     /// Whether we acknowledge by ourselves what comes.
-    pub(super) manual_acks: bool,
+    pub(in crate::ingest) manual_acks: bool,
     /// Messages of ours under way at once.
-    pub(super) window: u16,
+    pub(in crate::ingest) window: u16,
     /// Requests that may wait for the connection.
-    pub(super) requests: usize,
+    pub(in crate::ingest) requests: usize,
 }
 
 impl Dial {
-    pub(super) fn new(settings: &Settings) -> Result<Self, IngestError> {
+    pub(in crate::ingest) fn new(settings: &Settings) -> Result<Self, IngestError> {
         let tls = settings.address.encrypted.then(|| {
             let (ca, identity) = (settings.ca.as_deref(), settings.identity.as_ref());
             tls::client(ca, identity)
@@ -56,7 +56,7 @@ impl Dial {
     }
 
     /// A client that is not yet connected: its first poll connects.
-    pub(super) fn client(&self, wish: Wish) -> (AsyncClient, EventLoop) {
+    pub(in crate::ingest) fn client(&self, wish: Wish) -> (AsyncClient, EventLoop) {
         let settings = &self.settings;
         let id = format!("{}{}", settings.client_id, wish.suffix);
         let address = &settings.address;
@@ -85,7 +85,7 @@ impl Dial {
 }
 
 /// What is wrong with a connection, without anything that the broker has sent.
-pub(super) fn told(error: &ConnectionError) -> String {
+pub(in crate::ingest) fn told(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ConnectionRefused(code) => match code {
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {

@@ -8,7 +8,7 @@
 
 mod check;
 mod deliver;
-mod dial;
+pub(super) mod dial;
 mod incoming;
 mod line;
 mod outgoing;

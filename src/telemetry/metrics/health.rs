@@ -19,6 +19,7 @@ pub const TROUBLES: &[&str] = &[
     "notification",
     "broker",
     "broker_promise",
+    "canary",
     "stopping",
 ];
 
