@@ -28,6 +28,9 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
     /// Waits until it is that time or later.
     async fn until(&self, at: Timestamp);
+
+    /// Whether it goes by itself. One that is moved by hand jumps, and nobody has missed anything by that.
+    fn runs(&self) -> bool;
 }
 
 /// The computer's clock.
@@ -55,6 +58,10 @@ impl Clock for SystemClock {
             }
             tokio::time::sleep(Duration::from_millis(left).min(SLEEP_MAX)).await;
         }
+    }
+
+    fn runs(&self) -> bool {
+        true
     }
 }
 
@@ -122,6 +129,10 @@ impl Clock for ManualClock {
                 Hand::Follows => return SystemClock.until(at).await,
             }
         }
+    }
+
+    fn runs(&self) -> bool {
+        matches!(*self.hand.borrow(), Hand::Follows)
     }
 }
 

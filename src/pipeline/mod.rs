@@ -5,6 +5,7 @@
 //! the list of steps. What deadlines need of the clock is asked of the engine. Deliberately absent: rules, SQL, sockets.
 
 pub mod announcements;
+mod awake;
 mod commit;
 pub mod delivery;
 mod draft;
@@ -25,6 +26,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use self::announcements::Announcements;
+use self::awake::{Awake, BLIND_MIN};
 use self::commit::Surroundings;
 use self::delivery::{Change, Delivery, Outlet, Receipt};
 use self::draft::Draft;
@@ -49,9 +51,6 @@ const CHECKPOINTS_PER_COMMIT: usize = 64;
 
 /// How often what is due by our own clock is looked at: checkpoints, sightings, lag.
 const BEAT: Duration = Duration::from_secs(1);
-
-/// How long nothing may be taken in before that counts as blind.
-const BLIND_MIN: Span = Span::seconds(10);
 
 /// How long what was judged may wait for its commit before people are told.
 const LAG_MAX: Span = Span::seconds(10);
@@ -129,6 +128,7 @@ pub struct Pipeline {
     projections: JoinSet<Result<(), StoreError>>,
     /// Since when nothing could be taken in.
     full_since: Option<Timestamp>,
+    awake: Awake,
 }
 
 impl Pipeline {
@@ -144,6 +144,7 @@ impl Pipeline {
             metrics: parts.metrics,
         };
         let recovered = recovery::recover(&around, ONLY_PARTITION, settings).await?;
+        let awake = Awake::new(&*around.clock);
         let mut pipeline = Self {
             around,
             outlet: parts.outlet,
@@ -160,6 +161,7 @@ impl Pipeline {
             histories: JoinSet::new(),
             projections: JoinSet::new(),
             full_since: None,
+            awake,
         };
         // A clock that stands at or before the last entry plays in what came after it: then there was no such time.
         if let Some(last_now) = pipeline.last_now {
@@ -224,6 +226,13 @@ impl Pipeline {
             self.resume(since);
         }
         true
+    }
+
+    /// Before anything is judged: a time in which we were stopped, or which the clock jumped over, must be known first.
+    fn look_awake(&mut self) {
+        if let Some(from) = self.awake.look(&*self.around.clock) {
+            self.resume(from);
+        }
     }
 
     /// Work is taken up again after a time in which nothing could be received.
@@ -305,6 +314,7 @@ impl Pipeline {
 
     /// Judges what was received.
     fn take_in(&mut self, deliveries: &mut Vec<Delivery>) {
+        self.look_awake();
         let watch = Stopwatch::start();
         let clock_now = self.around.clock.now();
         for delivery in deliveries.drain(..) {
@@ -332,6 +342,7 @@ impl Pipeline {
 
     /// Judges a change by people.
     fn change(&mut self, change: Change) {
+        self.look_awake();
         self.judge_event(change.event);
         if self.draft.is_empty() {
             // Time passed, and nothing followed: no commit will come of it.
@@ -343,6 +354,7 @@ impl Pipeline {
 
     /// Lets a deadline fall due.
     fn tick(&mut self, due: Option<Timestamp>) {
+        self.look_awake();
         let now = self.around.clock.now();
         if let Some(due) = due {
             self.around.metrics.deadline(now.since(due).as_seconds());
@@ -380,6 +392,7 @@ impl Pipeline {
         };
         match history {
             Ok(history) => {
+                self.look_awake();
                 let history = Box::new(history);
                 self.judge_event(Event::History { agency, history });
                 self.ask_history();
@@ -397,6 +410,7 @@ impl Pipeline {
 
     /// What is due by our own clock.
     fn beat(&mut self) {
+        self.look_awake();
         let most = CHECKPOINTS_PER_COMMIT.max(self.judge.wearers() / 200);
         if self.draft.checkpoints.is_empty() {
             self.draft.checkpoints = self.judge.checkpoints(most, false);
@@ -439,9 +453,17 @@ impl Pipeline {
         } else {
             health.clear(Trouble::Lag);
         }
+        self.look_at_the_clock();
+    }
+
+    fn look_at_the_clock(&self) {
+        let (health, now) = (&self.around.health, self.around.clock.now());
         let playing = health.state().troubles.contains_key(&Trouble::CatchingUp);
         if self.judge.now().since(now) > CLOCK_BACK_MAX && !playing {
             let detail = "the computer's clock has gone back; times are held at the latest seen until it catches up";
+            health.raise(Trouble::Clock, now, detail);
+        } else if self.awake.jump().is_some() {
+            let detail = "the computer slept, or its clock was set ahead; deadlines between are judged as after a stop";
             health.raise(Trouble::Clock, now, detail);
         } else {
             health.clear(Trouble::Clock);
