@@ -132,6 +132,62 @@ async fn the_longest_packet_passes_and_one_byte_more_does_not() {
         .await;
 }
 
+/// Fault F074: one device reports as fast as it can. Its socket is not read for a while, and nobody else notices.
+#[tokio::test]
+async fn one_device_that_floods_is_slowed_down_alone() {
+    /// Reports of the flood: with this pace more than it may send at once.
+    const FLOOD: u16 = 1_000;
+    let mut stage = Stage::with(|settings| {
+        settings.limits.device_pace.per_second = 500;
+        settings.limits.device_pace.burst = 100;
+    });
+    let mut flood = stage.client("tag-7").await;
+    let mut other = stage.client("tag-8").await;
+    let messages: Vec<u8> = (1..=FLOOD)
+        .flat_map(|id| publish(TOPIC, id, &report(u64::from(id))))
+        .collect();
+    flood.send(&messages).await;
+    let mut taken = 0;
+    // The other device says one thing after another, and each is taken before the flood is over.
+    for id in 1..=20 {
+        other
+            .send(&publish("em/demo/tag-8/report", id, &report(u64::from(id))))
+            .await;
+        loop {
+            let delivery = stage.delivery().await;
+            let whose = delivery.content.reports[0].report.device.clone();
+            delivery.receipt.resolve();
+            if whose.as_str() == "tag-8" {
+                break;
+            }
+            taken += 1;
+        }
+        other.expect(&puback(id)).await;
+    }
+    let meanwhile = taken;
+    while taken < FLOOD {
+        stage.commit().await;
+        taken += 1;
+    }
+    for id in 1..=FLOOD {
+        flood.expect(&puback(id)).await;
+    }
+    let scrape = stage.metrics.render();
+    let rested = scrape
+        .lines()
+        .find_map(|line| line.strip_prefix("bailiwick_ingest_rate_limited_seconds_sum "));
+    let rested: f64 = rested.unwrap().parse().unwrap();
+    println!(
+        "one device at full speed: {meanwhile} of its {FLOOD} reports were taken while the other's 20 were; it was not read for {rested:.1} s"
+    );
+    assert!(rested > 0.1, "it was not slowed down");
+    assert!(
+        meanwhile < FLOOD,
+        "the other had to wait for the flood's end"
+    );
+}
+
+/// Fault F052: a credential that is used twice. Each takes the other's place, and that is counted.
 #[tokio::test]
 async fn the_same_login_and_client_id_again_takes_over() {
     let mut stage = Stage::start();

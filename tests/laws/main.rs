@@ -12,6 +12,7 @@
 
 mod changes;
 mod digest;
+mod faults;
 mod fences;
 mod hostile;
 mod journals;

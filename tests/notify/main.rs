@@ -11,6 +11,7 @@
     reason = "a test says what went wrong by ending"
 )]
 
+mod crash;
 mod ladder;
 mod pager;
 mod people;

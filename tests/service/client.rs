@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use rumqttc::QoS;
-use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Publish};
+use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, PubAck, Publish, Subscribe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -97,6 +97,32 @@ impl Client {
         loop {
             if let Packet::PubAck(ack) = self.packet().await? {
                 return Some(ack.pkid);
+            }
+        }
+    }
+
+    /// Subscribes, and waits until that stands.
+    pub(crate) async fn subscribe(&mut self, filter: &str) {
+        let mut subscribe = Subscribe::new(filter, QoS::AtLeastOnce);
+        subscribe.pkid = u16::MAX;
+        let mut bytes = BytesMut::new();
+        subscribe.write(&mut bytes).expect("a packet");
+        self.send(&bytes).await.expect("the endpoint is there");
+        let answer = within("an answer", self.packet()).await;
+        assert!(matches!(answer, Some(Packet::SubAck(_))), "{answer:?}");
+    }
+
+    /// The next message that it is told, which it acknowledges.
+    pub(crate) async fn message(&mut self) -> Publish {
+        loop {
+            let packet = within("a message", self.packet()).await;
+            if let Packet::Publish(publish) = packet.expect("the endpoint is there") {
+                let mut bytes = BytesMut::new();
+                PubAck::new(publish.pkid)
+                    .write(&mut bytes)
+                    .expect("a packet");
+                self.send(&bytes).await.expect("the endpoint is there");
+                return publish;
             }
         }
     }

@@ -23,6 +23,7 @@ mod misuse;
 #[path = "../parts/mosquitto.rs"]
 #[expect(dead_code, reason = "others need more of a broker")]
 mod mosquitto;
+mod outages;
 mod page;
 mod phone;
 #[path = "../parts/postgres.rs"]
@@ -31,6 +32,7 @@ mod postgres;
 mod process;
 mod program;
 #[path = "../parts/proxy.rs"]
+#[expect(dead_code, reason = "others need more of a way")]
 mod proxy;
 mod record;
 mod renewal;

@@ -17,6 +17,7 @@ mod only_postgres;
 #[expect(dead_code, reason = "others need more of a server")]
 mod postgres;
 #[path = "../parts/proxy.rs"]
+#[expect(dead_code, reason = "others need more of a way")]
 mod proxy;
 mod sqlite;
 mod stories;

@@ -232,7 +232,7 @@ async fn a_lease_is_taken_when_it_has_run_out_or_was_given_back() {
     two.close().await;
 }
 
-/// The reply to COMMIT is lost: the batch is given again, and the answer says that it had been stored.
+/// Fault F021: the reply to COMMIT is lost: the batch is given again, and the answer says that it had been stored.
 #[tokio::test]
 async fn a_lost_reply_to_a_commit_is_read_back() {
     let server = postgres::shared();
@@ -265,7 +265,55 @@ async fn a_lost_reply_to_a_commit_is_read_back() {
     opened.close().await;
 }
 
-/// Somebody at work on the database and a decision wait for each other: the server undoes one, and the decision is made
+/// Fault F003: the connection ends at each statement of a commit, one after another. All of the batch is there or nothing,
+/// and given again it is there once.
+#[tokio::test]
+async fn a_commit_that_is_cut_at_any_statement_is_whole_or_nothing() {
+    /// More statements than a commit has; the sweep ends when none is cut any more.
+    const STATEMENTS_MAX: u64 = 200;
+    let server = postgres::shared();
+    let url = server.database();
+    let (proxy, through) = proxied(server, &url).await;
+    let (opened, beside) = (open(&through).await.unwrap(), open(&url).await.unwrap());
+    let mut script = Script::begin(&*opened.store).await;
+    let mut statements = 0;
+    for left in 0..STATEMENTS_MAX {
+        let (before, lost) = (script.cursor, proxy.lost());
+        for _entry in 0..3 {
+            let name = format!("alert {}", script.cursor + 1);
+            let opening = alert(&demo(), "W-1", &name, script.now);
+            script.report(&demo(), "W-1", vec![tells(&opening)]);
+        }
+        let batch = script.take();
+        proxy.set(Way::Cutting(left));
+        let first = opened.store.commit(Arc::clone(&batch)).await;
+        proxy.set(Way::Open);
+        let rows = beside
+            .store
+            .journal(ONLY_PARTITION, before, 10)
+            .await
+            .unwrap();
+        let alerts = beside.store.stream_bounds(&demo()).await.unwrap().1;
+        let there = u64::try_from(rows.len()).unwrap();
+        assert_eq!(alerts, before + there, "alerts without their reports");
+        if proxy.lost() == lost {
+            assert_eq!((first.is_ok(), there), (true, 3));
+            statements = left;
+            break;
+        }
+        assert!(matches!(first, Err(StoreError::Passing(_))), "{first:?}");
+        assert_eq!(there, 0, "a part of a batch, cut at statement {left}");
+        opened.store.commit(batch).await.unwrap();
+        let newest = beside.store.stream_bounds(&demo()).await.unwrap().1;
+        assert_eq!(newest, script.cursor, "once");
+    }
+    println!("a commit cut at each of its {statements} statements: whole or nothing each time");
+    assert!(statements > 5, "{statements}");
+    opened.close().await;
+    beside.close().await;
+}
+
+/// Fault F022. Somebody at work on the database and a decision wait for each other: the server undoes one, and the decision is made
 /// again from what it was given.
 #[tokio::test]
 async fn a_decision_that_the_server_undoes_is_made_again() {
