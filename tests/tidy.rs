@@ -7,6 +7,8 @@
 
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/faults.rs"]
+mod faults;
 #[path = "tidy/repository.rs"]
 mod repository;
 

@@ -158,6 +158,9 @@ async fn a_broker_that_forgets_our_session_is_told_and_used_again() {
     let mut device = Device::connect(broker.port, "tag-7").await;
     device.report([4]).await;
     assert_eq!(stage.commit().await, 4);
+    println!(
+        "broker restarted without its session: told as one lost, 3 late acknowledgements dropped, it goes on"
+    );
 }
 
 /// F037: a broker that keeps sessions on disk is restarted: what was not acknowledged comes again, also while we were away.
@@ -185,6 +188,9 @@ async fn a_broker_that_keeps_our_session_brings_all_of_it() {
     }
     stage.reaches(SENT, 4).await;
     assert!(stage.value("bailiwick_broker_sessions_lost_total").abs() < 0.5);
+    println!(
+        "broker restarted with its session: 4 of 4 unacknowledged reports came again, in order"
+    );
 }
 
 /// F018: told to stop, it acknowledges what is stored and leaves the rest to the broker.

@@ -106,6 +106,27 @@ async fn a_connection_that_is_silent_is_given_up() {
     let _first = broker.subscribed(false).await;
     let _second = broker.subscribed(true).await;
     stage.reaches(&ended("silent"), 1).await;
+    println!("half-open connection, keep-alive 1 s: given up once, and connected again");
+}
+
+/// F055: the connection stands, and what the broker has taken does not come through it any more. It is made anew.
+#[tokio::test]
+async fn a_connection_that_brings_nothing_any_more_is_made_anew() {
+    let mut broker = Scripted::start().await;
+    let mut settings = settings(broker.port);
+    settings.limits.heartbeat = Duration::from_millis(50);
+    settings.limits.stalled = Duration::from_millis(500);
+    let mut stage = Stage::with(settings);
+    let mut first = broker.subscribed(false).await;
+    // One heartbeat comes back, so that the later ones are missed; reports go on meanwhile.
+    first.publish("bailiwick/bailiwick/heartbeat", 1, "1").await;
+    first.publish(TOPIC, 2, &report(1)).await;
+    stage.delivery().await.receipt.resolve();
+    stage.reaches(&ended("stalled"), 1).await;
+    let mut second = broker.subscribed(true).await;
+    second.publish(TOPIC, 1, &report(2)).await;
+    assert_eq!(stage.commit().await, 2, "it goes on");
+    println!("a connection that brings nothing: made anew, and the next report is taken");
 }
 
 /// F048: bytes that are not MQTT lie in a session that is kept. After some attempts the session is given up.
@@ -162,6 +183,7 @@ async fn poison_is_taken_off_a_session_that_is_kept() {
     next.subscribed(1).await;
     device.report([4]).await;
     assert_eq!(next.commit().await, 4, "nothing of it came again");
+    println!("poison in a session that is kept: 4 set aside, 5 of 5 acknowledged, none came again");
 }
 
 /// F051: what the broker had retained is no sign of life; it is kept once and not judged.
@@ -219,6 +241,11 @@ async fn a_queue_that_overflows_is_told() {
         "no gap"
     );
     stage.reaches("bailiwick_broker_dropped", 1).await;
+    println!(
+        "broker's queue overflows: {} of 101 reports came, {} dropped as the broker tells, and the numbers show the gap",
+        numbers.len(),
+        stage.value("bailiwick_broker_dropped")
+    );
 }
 
 /// What goes out is taken by the broker, or it is said that it was not.

@@ -94,6 +94,7 @@ fn what_was_simulated_is_valid_and_replays_into_alerts() {
     assert!(json_lines(&desk.read("truth.ndjson")).len() >= 5);
 }
 
+/// Fault F043, as far as a replay goes: a feed in reverse ends in the same episodes.
 #[test]
 fn episodes_are_told_whatever_the_order_of_the_feed() {
     let desk = small();

@@ -32,6 +32,7 @@ fn refused(metrics: &Metrics) -> u64 {
         .sum()
 }
 
+/// Faults F053 and F057: another's topic, and topics that are filters or shares. Each is refused and counted.
 #[tokio::test]
 async fn a_device_publishes_as_nobody_else() {
     let mut stage = Stage::start();

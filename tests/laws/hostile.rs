@@ -121,6 +121,7 @@ fn defined(receive_clock: bool) -> Engine {
 proptest! {
     #![proptest_config(config(512))]
 
+    /// Fault F049 is kept from happening: no input that can be read makes a rule panic.
     #[test]
     fn no_number_of_a_device_is_too_much(reports in prop::collection::vec((0i64..600_000, report()), 1..12), clock: bool) {
         let mut engine = defined(clock);

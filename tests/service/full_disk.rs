@@ -27,6 +27,7 @@ fn report(seq: u64) -> String {
     format!(r#"{{"boot":"b1","seq":{seq},"at":"{now}","battery_pct":80,"filling":"{filling}"}}"#)
 }
 
+/// Fault F023: the disk fills up while a device reports.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_said_aloud_and_loses_nothing() {
     let disk = Disk::new(DISK_KIB).await;
@@ -70,6 +71,7 @@ async fn a_full_disk_is_said_aloud_and_loses_nothing() {
     assert!(stored.contains(&1_000_000), "there is room again");
 }
 
+/// Fault F023: the disk is full, and then is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_room_again_it_goes_on_by_itself() {
     let disk = Disk::new(DISK_KIB).await;
@@ -92,6 +94,9 @@ async fn with_room_again_it_goes_on_by_itself() {
     let acknowledged = within("the acknowledgement", device.acknowledgement()).await;
     assert_eq!(acknowledged, waiting);
     until_ready_is(&service, 200).await;
+    println!(
+        "disk full: nothing acknowledged, said aloud; with room again the report that waited is acknowledged"
+    );
     service.stop().await;
     let elsewhere = tempfile::tempdir().expect("a private folder");
     disk.copy_out(elsewhere.path());

@@ -27,6 +27,7 @@ fn report(seq: u64) -> String {
     format!(r#"{{"boot":"b1","seq":{seq},"at":"{now}","battery_pct":80}}"#)
 }
 
+/// Faults F048 and F073: garbage and a flood; each is counted, and the memory is measured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_clients_harm_nobody_but_themselves() {
     let folder = tempfile::tempdir().expect("a private folder");

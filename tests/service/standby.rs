@@ -139,6 +139,7 @@ async fn a_killed_engine_is_followed_by_the_other() {
     second.stop().await;
 }
 
+/// Fault F086: two that believe they are at work. The one that was stopped writes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_engine_that_wakes_writes_nothing_and_ends() {
     let folder = folder(&postgres::shared().database(), SHORT);
@@ -164,11 +165,15 @@ async fn a_stopped_engine_that_wakes_writes_nothing_and_ends() {
     assert_eq!(stored(&second).await, 2, "it has written nothing");
     publish(&second, 2).await;
     assert_eq!(stored(&second).await, 3);
+    println!(
+        "two actives: the one that was stopped wrote nothing, acknowledged nothing, and ended by itself"
+    );
     let health = second.get("/api/v1/health").await;
     assert_eq!(health["ready"], true, "{health}");
     second.stop().await;
 }
 
+/// Fault F087: cut off from the database, and not from its devices.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_is_cut_off_from_the_database_is_replaced() {
     let server = postgres::shared();

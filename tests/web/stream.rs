@@ -197,6 +197,7 @@ async fn a_stream_ends_with_its_session_and_with_the_server() {
     while of_token.next().await.is_some() {}
 }
 
+/// Fault F078: a client that reads nothing of the live queue. It is counted out; what it missed it finds by position.
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_let_go() {
     let mut site = Site::with(Wish {

@@ -1,4 +1,4 @@
-//! Killed at any moment, the service loses nothing and tells nothing twice.
+//! Fault F010: killed at any moment, the service loses nothing and tells nothing twice.
 //!
 //! Devices keep each report until a receipt names it and publish at `QoS` 1 while the engine is killed with SIGKILL, again
 //! and again. Then a second, simple evaluator computes from the accepted log which alerts were owed, and the log is

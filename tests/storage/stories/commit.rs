@@ -296,7 +296,7 @@ pub(crate) async fn definitions_are_those_in_force_at_the_floor(database: &Datab
     opened.close().await;
 }
 
-/// The writer is dropped after a number of turns, as a kill would do it: what is there is whole batches.
+/// Fault F003: the writer is dropped after a number of turns, as a kill would do it: what is there is whole batches.
 pub(crate) async fn a_writer_dropped_at_any_point_stores_whole_batches(database: &Database) {
     const PER_BATCH: u64 = 5;
     for turns in 0..40_u32 {

@@ -326,6 +326,7 @@ pub(crate) async fn attempts_are_recorded_and_shown_beside_their_alert(database:
     opened.close().await;
 }
 
+/// Fault F072: of many alerts at once the most urgent are told first.
 pub(crate) async fn the_urgent_go_first_and_each_channel_is_a_lane(database: &Database) {
     let opened = database.open().await;
     let store = &*opened.store;
