@@ -170,6 +170,13 @@ pub fn client(
     Ok(Arc::new(config))
 }
 
+/// What a connection needs that never speaks TLS: it trusts nobody, so that it can't by mistake.
+pub fn client_in_the_clear() -> Arc<ClientConfig> {
+    install_provider();
+    let builder = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+    Arc::new(builder.with_no_client_auth())
+}
+
 /// The certificates of a file.
 ///
 /// # Errors

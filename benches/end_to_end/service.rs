@@ -94,6 +94,7 @@ impl Service {
             },
             keeping: keeping::Settings::default(),
             definitions: definitions(&agency)?,
+            canary: None,
             simulated: false,
             replay: None,
         };

@@ -94,6 +94,9 @@ export const alert = (id) => call(`/alerts/${encodeURIComponent(id)}`);
 /** What was sent about an alert. @param {string} id @returns {Promise<any[]>} */
 export const deliveries = async (id) => (await call(`/alerts/${encodeURIComponent(id)}/deliveries`)).items;
 
+/** Sends a dead letter again. @param {string} id of its alert @param {number} number @returns {Promise<any>} how it stands now */
+export const sendAgain = (id, number) => call(`/alerts/${encodeURIComponent(id)}/deliveries/${number}/send`, { method: 'POST', body: {} });
+
 /** @param {string} id @param {string} verb @param {number} version @param {any} [body] @returns {Promise<import('./order.js').Item>} */
 export const act = (id, verb, version, body = {}) => call(`/alerts/${encodeURIComponent(id)}/${verb}`, { method: 'POST', body, version });
 

@@ -63,9 +63,10 @@ export class Console {
     });
     this.queue = new Queue(place('queue'), { board: this.board, me, zoneName, personName, select: (id, how) => this.select(id, how) });
     this.map = new WearerMap(place('map'), { chosen: (wearer) => this.chooseWearer(wearer), personName });
-    this.detail = new Detail(place('detail'), { zoneName, personName, back: () => this.pane('queue') });
+    const mayAct = () => this.session.scope !== 'read' && !this.session.replay;
+    this.detail = new Detail(place('detail'), { zoneName, personName, back: () => this.pane('queue'), mayAct, sendAgain: (number) => this.sendAgain(number) });
     this.actions = new Actions(this.detail.foot, {
-      me, mayAct: () => this.session.scope !== 'read' && !this.session.replay, current: () => this.current(), find: (id) => this.board.get(id),
+      me, mayAct, current: () => this.current(), find: (id) => this.board.get(id),
       took: (item) => this.take(item), toast, done: () => this.queue.list.focus({ preventScroll: true }),
     });
     this.wearers = new Wearers(place('wearers'), { choose: (wearer) => this.chooseWearer(wearer), alertsOf: () => this.alertsOf() });
@@ -296,6 +297,18 @@ export class Console {
     }
     if (points.status === 'fulfilled') this.map.show({ points: points.value, alert: this.board.get(id)?.alert ?? alert, from, until, wearer: alert.wearer, fly });
     this.wish();
+  }
+
+  /** Sends a dead letter about the selected alert again. @param {number} number */
+  async sendAgain(number) {
+    const id = this.selected;
+    try {
+      await api.sendAgain(id, number);
+      this.toast('It is sent again.');
+    } catch (problem) {
+      this.toast(`It is not sent again: ${problem.message}.`, true);
+    }
+    this.lookSoon(id, false);
   }
 
   /** The last hour; for an older alert, the hour round its last revision. Tracks are read by when they were received. */

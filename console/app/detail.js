@@ -19,7 +19,8 @@ export function timeOf(at, fine = false) {
 export class Detail {
   /**
    * @param {HTMLElement} element
-   * @param {{zoneName: (id: string) => string, personName: (id: string) => string, back: () => void}} parts
+   * @param {{zoneName: (id: string) => string, personName: (id: string) => string, back: () => void, mayAct: () => boolean,
+   *   sendAgain: (number: number) => void}} parts
    */
   constructor(element, parts) {
     this.element = element;
@@ -132,10 +133,12 @@ export class Detail {
 
   told(history) {
     if (!history?.deliveries?.length) return null;
+    const again = (it) => it.state === 'dead' && this.parts.mayAct()
+      && h('button', { class: 'button small', type: 'button', title: 'Try this channel again', on: { click: () => this.parts.sendAgain(it.number) } }, 'Send again');
     const line = (it) => h('li', { data: { state: it.state } },
       h('span', {}, `${receiver(it.to).replace(/^the desk$/, 'desk')} · ${channelTitle(it.channel)}`),
       h('b', { title: it.tries > 1 ? `${it.tries} attempts, revision ${it.revision}` : `Revision ${it.revision}` }, it.state),
-      timeOf(it.at), it.reason && h('small', {}, it.reason));
+      timeOf(it.at), it.reason && h('small', {}, it.reason), again(it));
     return h('section', {}, h('h3', {}, 'Told'), h('ul', { class: 'told' }, told(history.deliveries).map(line)));
   }
 

@@ -165,10 +165,18 @@ const CHANNELS = { mqtt: 'topic', push: 'phone', email: 'mail' };
 /** @param {string} channel @returns {string} the way by which something was sent */
 export const channelTitle = (channel) => CHANNELS[channel] ?? channel.replace(/^webhook\//, 'webhook ');
 
+/** Why a delivery stands as it does, in a few words; none where its state says it all. */
+function why(it, last) {
+  if (it.state === 'accepted' && last?.outcome === 'accepted_by_broker') return 'by the broker; whether anybody reads there is not known';
+  if (it.state === 'accepted' || it.state === 'answered') return '';
+  if (last?.outcome === 'sent_again') return `sent again by ${last.actor}`;
+  return last?.reason || last?.outcome.replaceAll('_', ' ') || '';
+}
+
 /**
  * What was sent about an alert: for each receiver and channel how its newest revision stands, and how many came before.
  * @param {any[]} deliveries oldest first
- * @returns {Array<{to: string, channel: string, state: string, at: string, tries: number, reason: string, revision: number}>}
+ * @returns {Array<{to: string, channel: string, state: string, at: string, tries: number, reason: string, revision: number, number: number}>}
  */
 export function told(deliveries) {
   const newest = new Map();
@@ -176,8 +184,8 @@ export function told(deliveries) {
   return [...newest.values()].map((it) => {
     const last = it.attempts.at(-1);
     return {
-      to: it.to, channel: it.channel, state: it.state, at: it.settled_at ?? last?.at ?? it.created_at, tries: it.attempts.length,
-      reason: it.state === 'accepted' || it.state === 'answered' ? '' : last?.reason || last?.outcome.replace('_', ' ') || '', revision: it.revision,
+      to: it.to, channel: it.channel, state: it.state, at: it.settled_at ?? last?.at ?? it.created_at,
+      tries: it.attempts.filter((one) => one.outcome !== 'sent_again').length, reason: why(it, last), revision: it.revision, number: it.number,
     };
   });
 }

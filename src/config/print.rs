@@ -93,8 +93,9 @@ const RECEIVERS: &str = "\
 #page = \"https://desk.example.org\"
 #link_secret_file = \"secrets/links\"
 
-# Officers are told on their phones first and by mail when that fails, as far as the roster has their contact. `detail`: least (code,
-# severity, rule, time) or full (the alert's sentence as well). `trusted`: a file of roots, else those of the operating system.
+# Officers are told on their phones first and by mail when that fails, as far as the roster has their contact, or in the `order`
+# that it says. `detail`: least (code, severity, rule, time) or full (the alert's sentence as well). `trusted`: a file of roots, else
+# those of the operating system.
 #
 # A push service that speaks ntfy's protocol; an officer's contact `push` is the topic.
 #[notify.push]

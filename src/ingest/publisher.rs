@@ -111,6 +111,12 @@ impl Publisher {
         }
     }
 
+    /// Whether a message on this topic may find somebody now. A broker does not tell who has subscribed there, so that with
+    /// one it may.
+    pub fn is_heard(&self, topic: &Topic) -> bool {
+        self.broker.is_some() || self.hub.as_ref().is_some_and(|hub| hub.is_heard(topic))
+    }
+
     /// Learns when somebody subscribes to alerts or commands, or the broker is there again.
     pub fn subscriptions(&self) -> Appearances {
         Appearances {

@@ -24,6 +24,8 @@ pub struct Officer {
     pub name: String,
     /// How to reach them: named addresses such as `email`, kept for the receivers that know them.
     pub contact: BTreeMap<String, String>,
+    /// Keys of the contact in the order in which this officer is to be told; the others come after them, in their usual order.
+    pub order: Vec<String>,
     /// Who is told next when nobody acknowledges this officer's alerts.
     pub second: Option<OfficerId>,
 }
@@ -38,9 +40,21 @@ pub mod contact {
     pub const MQTT: &str = "mqtt";
     /// All of them.
     pub const ALL: [&str; 3] = [EMAIL, PUSH, MQTT];
+    /// Those of which one takes over from the other, in the usual order: a phone rings at once, mail comes when it comes.
+    pub const IN_TURN: [&str; 2] = [PUSH, EMAIL];
 }
 
 impl Officer {
+    /// The keys of their contact that take over from one another, in the order in which they are told.
+    pub fn in_turn(&self) -> impl Iterator<Item = &str> {
+        let wished = self.order.iter().map(String::as_str);
+        let usual = contact::IN_TURN.into_iter();
+        let others = usual.filter(|key| !self.order.iter().any(|wished| wished == key));
+        wished
+            .chain(others)
+            .filter(|key| self.contact.contains_key(*key))
+    }
+
     /// Whether the roster says a way to reach them.
     pub fn has_contact(&self) -> bool {
         contact::ALL
@@ -104,6 +118,22 @@ impl Roster {
                     "officer",
                     &officer.id,
                     || format!("second {second} is no other officer of the roster"),
+                );
+            }
+            for key in &officer.order {
+                let known = contact::IN_TURN.contains(&key.as_str());
+                let once = officer.order.iter().filter(|other| *other == key).count() == 1;
+                found.unless(
+                    known && once && officer.contact.contains_key(key),
+                    "officer",
+                    &officer.id,
+                    || {
+                        format!(
+                            "order: {key:?} is no key of the contact that can be told in turn; expected each of {} at \
+                             most once, with its address in contact",
+                            contact::IN_TURN.join(", ")
+                        )
+                    },
                 );
             }
         }

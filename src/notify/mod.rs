@@ -1,14 +1,15 @@
 //! Telling officers, desks, programs and devices what is committed, and whoever comes next when nobody acknowledges.
 //!
 //! [`outbox`] hands rows to whoever has subscribed over MQTT. [`route`] gives the same rows their other channels and arms
-//! ladders, a [`lane`] for each receiver sends, [`climb`] takes the steps of ladders that are due, and [`standing`] says
-//! aloud what nobody took. Each can be driven turn by turn, with the time that its clock tells. A new receiver is a file
+//! ladders, a [`lane`] for each receiver sends, [`climb`] takes the steps of ladders that are due, [`gone`] hands on what
+//! waits for a channel that is configured no more, and [`standing`] says aloud what nobody took. Each can be driven turn by turn, with the time that its clock tells. A new receiver is a file
 //! beside `webhook`, with its settings. Deliberately absent: deciding who is told first, which the engine and the store
 //! do in the commit.
 
 mod addresses;
 pub mod climb;
 pub mod email;
+pub mod gone;
 mod http;
 pub mod lane;
 mod message;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use self::addresses::Addresses;
 use self::climb::Climber;
 use self::email::Email;
+use self::gone::Gone;
 use self::lane::Lane;
 use self::push::Push;
 use self::route::Router;
@@ -45,7 +47,7 @@ use crate::model::id::AgencyId;
 use crate::model::time::{Span, Timestamp};
 use crate::pipeline::announcements::Announcements;
 use crate::pipeline::health::Health;
-use crate::store::{OutboxRow, OutboxTarget, Store};
+use crate::store::{MQTT, Notification, OutboxRow, OutboxState, OutboxTarget, Store, StoreError};
 use crate::telemetry::metrics::notify::Notify;
 use crate::tls::TlsError;
 
@@ -154,6 +156,11 @@ pub(crate) trait Receiver: Send + Sync + fmt::Debug {
     /// How it is tried.
     fn schedule(&self) -> Schedule;
 
+    /// Whose it is, where it is one agency's alone.
+    fn agency(&self) -> Option<&AgencyId> {
+        None
+    }
+
     /// One attempt. Ends by itself after a while, whatever the other side does.
     async fn send(&self, outgoing: &Outgoing) -> Sent;
 }
@@ -162,7 +169,7 @@ pub(crate) trait Receiver: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 struct Shared {
     parts: Parts,
-    /// Channels of people, in the order in which they are tried.
+    /// Channels of people.
     people: Vec<String>,
     /// Channels of an agency's programs.
     programs: Vec<(AgencyId, String)>,
@@ -209,7 +216,7 @@ impl Shared {
         let notification = &row.notification;
         match (&links.key, &notification.target) {
             (Some(key), OutboxTarget::Officer(_)) => {
-                let until = notification.created_at + LINK_GOOD_FOR;
+                let until = row.since + LINK_GOOD_FOR;
                 let token = key.sign(row.id, &notification.key, until);
                 let open = format!("{page}/a/{token}");
                 let acknowledge = format!("{open}/acknowledge");
@@ -217,6 +224,41 @@ impl Shared {
             }
             (_, _) => (Some(format!("{page}/#alert={}", alert.id)), None),
         }
+    }
+
+    /// Whether anybody sends what is queued on a channel.
+    fn has_lane(&self, channel: &str) -> bool {
+        channel == MQTT
+            || self.people.iter().any(|name| name == channel)
+            || self.programs.iter().any(|(_, name)| name == channel)
+    }
+
+    /// The same on the officer's next channel; none where there is no other.
+    async fn takes_over(
+        &self,
+        notification: &Notification,
+    ) -> Result<Option<Notification>, StoreError> {
+        let OutboxTarget::Officer(officer) = &notification.target else {
+            return Ok(None);
+        };
+        let mut tried = self.parts.store.outbox_channels(notification).await?;
+        tried.push(notification.channel.clone());
+        let roster = self.addresses.roster(&notification.agency).await?;
+        let next = self.next_channel(&tried, officer, roster.as_deref());
+        let now = self.parts.clock.now();
+        Ok(next.map(|next| route::on(notification, next, now)))
+    }
+
+    /// Where a notification stands that is given up on its channel, and what takes over.
+    async fn given_up(
+        &self,
+        notification: &Notification,
+    ) -> Result<(OutboxState, Vec<Notification>), StoreError> {
+        let next = self.takes_over(notification).await?;
+        Ok(match next {
+            Some(next) => (OutboxState::Failed, vec![next]),
+            None => (OutboxState::Dead, Vec::new()),
+        })
     }
 
     fn queued(&self) {
@@ -232,6 +274,8 @@ pub struct Notifier {
     pub router: Router,
     /// Takes the steps of ladders.
     pub climber: Climber,
+    /// Hands on what waits for channels that are gone.
+    pub gone: Gone,
     /// Says what stands.
     pub standing: Standing,
     /// A lane for each receiver.
@@ -245,7 +289,6 @@ impl Notifier {
     /// When one of them can't be used as it is configured.
     pub fn new(settings: Settings, parts: Parts) -> Result<Self, NotifyError> {
         let mut people: Vec<Arc<dyn Receiver>> = Vec::new();
-        // A phone rings at once; mail comes when it comes.
         if let Some(push) = settings.push {
             people.push(Arc::new(Push::new(push)?));
         }
@@ -271,6 +314,7 @@ impl Notifier {
         Ok(Self {
             router: Router::new(Arc::clone(&shared)),
             climber: Climber::new(Arc::clone(&shared)),
+            gone: Gone::new(Arc::clone(&shared)),
             standing: Standing::new(Arc::clone(&shared)),
             lanes: receivers
                 .map(|receiver| Lane::new(Arc::clone(&shared), receiver))
@@ -284,6 +328,7 @@ impl Notifier {
         tokio::join!(
             self.router.run(),
             self.climber.run(),
+            self.gone.run(),
             self.standing.run(),
             lanes
         );

@@ -60,7 +60,7 @@ impl Pager {
     /// # Errors
     /// When nobody can be trusted or no client be made.
     pub fn webhook(url: Url, signer: Signer, trusted: &Trusted) -> Result<Self, NotifyError> {
-        let client = http::client(trusted, webhook::PATIENCE)?;
+        let client = http::client(&url, trusted, webhook::PATIENCE)?;
         let way = Way::Webhook(signer);
         Ok(Self { url, client, way })
     }
@@ -70,7 +70,7 @@ impl Pager {
     /// # Errors
     /// When nobody can be trusted or no client be made.
     pub fn push(url: Url, token: Option<Secret>, trusted: &Trusted) -> Result<Self, NotifyError> {
-        let client = http::client(trusted, push::PATIENCE)?;
+        let client = http::client(&url, trusted, push::PATIENCE)?;
         let way = Way::Push(token);
         Ok(Self { url, client, way })
     }

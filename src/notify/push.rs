@@ -44,7 +44,7 @@ pub(super) struct Push {
 
 impl Push {
     pub(super) fn new(settings: Settings) -> Result<Self, NotifyError> {
-        let client = http::client(&settings.trusted, settings.patience)?;
+        let client = http::client(&settings.server, &settings.trusted, settings.patience)?;
         Ok(Self { settings, client })
     }
 }

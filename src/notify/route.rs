@@ -1,6 +1,7 @@
 //! Who is told over which channel: the rows beside those that the engine's commit made, and the ladder of a new alert.
 //!
-//! An officer is told over the first channel that their contact has; the others take over when it fails. A desk's programs
+//! An officer is told over the first channel that their contact has, in the order that they wish; the others take over when
+//! it fails. A desk's programs
 //! are all told. What is about simulated people goes no further than the MQTT topics, where programs of a rehearsal
 //! listen. Rows and ladder are written in one transaction and at most once. Deliberately absent: sending.
 
@@ -115,7 +116,7 @@ impl Shared {
                 self.ladder_of(&alert, roster),
             ),
             OutboxTarget::Officer(officer) => {
-                let first = self.next_channel(None, officer, roster);
+                let first = self.next_channel(&[], officer, roster);
                 let notification = first.map(|channel| on(&row.notification, channel, now));
                 (notification.into_iter().collect(), None)
             }
@@ -128,22 +129,16 @@ impl Shared {
         })
     }
 
-    /// The channel of people that comes after one and that an officer has.
-    pub(super) fn next_channel(
+    /// The first channel that an officer has, in their order, that is configured and was not tried.
+    pub(super) fn next_channel<'r>(
         &self,
-        after: Option<&str>,
+        tried: &[String],
         officer: &OfficerId,
-        roster: Option<&Roster>,
-    ) -> Option<&str> {
-        let contact = &roster?.officers.get(officer)?.contact;
-        let begin = match after {
-            None => 0,
-            Some(after) => 1 + self.people.iter().position(|channel| channel == after)?,
-        };
-        let mut channels = self.people.iter().skip(begin);
-        channels
-            .find(|channel| contact.contains_key(channel.as_str()))
-            .map(String::as_str)
+        roster: Option<&'r Roster>,
+    ) -> Option<&'r str> {
+        let has = |list: &[String], channel: &str| list.iter().any(|one| one == channel);
+        let mut channels = roster?.officers.get(officer)?.in_turn();
+        channels.find(|channel| has(&self.people, channel) && !has(tried, channel))
     }
 
     /// A desk's notification to each of its agency's programs.
@@ -175,8 +170,9 @@ impl Shared {
         let second = first
             .and_then(|first| roster?.officers.get(first)?.second.clone())
             .filter(|second| self.is_reachable(second, roster));
+        let first = first.filter(|first| self.is_reachable(first, roster));
         let reachable = Reachable {
-            first: first.is_some_and(|first| self.is_reachable(first, roster)),
+            first: first.is_some(),
             second,
         };
         let ladder = escalation::ladder(waits, reachable);
@@ -187,6 +183,7 @@ impl Shared {
             step: 0,
             due_at: alert.decided_at + after,
             plan: wire::ladder::encode(&ladder),
+            waits_for: first.cloned(),
         })
     }
 
@@ -194,7 +191,7 @@ impl Shared {
     fn is_reachable(&self, officer: &OfficerId, roster: Option<&Roster>) -> bool {
         let found = roster.and_then(|roster| roster.officers.get(officer));
         let over_mqtt = found.is_some_and(|found| found.contact.contains_key(contact::MQTT));
-        over_mqtt || self.next_channel(None, officer, roster).is_some()
+        over_mqtt || self.next_channel(&[], officer, roster).is_some()
     }
 }
 

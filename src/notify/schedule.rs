@@ -23,6 +23,10 @@ const PEOPLE: [Span; 3] = [Span::seconds(5), Span::seconds(10), Span::seconds(15
 /// By when another channel takes over from one that does not answer.
 const TAKES_OVER: Span = Span::seconds(60);
 
+/// By when a message to a person must have got a place to be sent from: an attempt that begins by then ends before another
+/// channel is to have taken over. What has got none by then is handed on without an attempt.
+pub(super) const PLACE_WITHIN: Span = Span::seconds(50);
+
 /// How long a message is of use to a person. By then the ladder has told others, and the alert stands in the queue.
 const PEOPLE_USEFUL_FOR: Span = Span::hours(1);
 
@@ -42,10 +46,42 @@ const INTEGRATION: [Span; 9] = [
 /// How long a message is of use to a program: the whole schedule, with what a receiver asks for.
 const INTEGRATION_USEFUL_FOR: Span = Span::hours(96);
 
+/// Messages that are sent at the same time on one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    /// In all. A mail server or a program takes a few connections.
+    pub(super) all: u32,
+    /// Of one agency: a burst of one, or people of one who can't be reached, leave places to the others.
+    pub(super) agency: u32,
+    /// To one receiver: one address at which every attempt hangs leaves places to the agency's other people.
+    pub(super) receiver: u32,
+}
+
+const PEOPLE_PLACES: Places = Places {
+    all: 32,
+    agency: 16,
+    receiver: 4,
+};
+
+/// A program is one receiver of one agency, and has its channel for itself.
+const INTEGRATION_PLACES: Places = Places {
+    all: 16,
+    agency: 16,
+    receiver: 16,
+};
+
 /// Longest pause that a receiver may ask for.
 const ASKED_MAX: Span = Span::hours(24);
 
 impl Schedule {
+    /// How many are sent at the same time.
+    pub(super) const fn places(self) -> Places {
+        match self {
+            Self::People => PEOPLE_PLACES,
+            Self::Integration => INTEGRATION_PLACES,
+        }
+    }
+
     /// How long a message is of use.
     pub(super) const fn useful_for(self) -> Span {
         match self {
@@ -54,12 +90,12 @@ impl Schedule {
         }
     }
 
-    /// When to try again after so many attempts of a message made at `created_at`; none where the channel is given up.
+    /// When to try again after so many attempts of a message that counts from `since`; none where the channel is given up.
     /// `asked` is how long the receiver asks us to wait.
     pub(super) fn next(
         self,
         (key, attempts): (&str, u32),
-        created_at: Timestamp,
+        since: Timestamp,
         now: Timestamp,
         asked: Option<Span>,
     ) -> Option<Timestamp> {
@@ -75,7 +111,7 @@ impl Schedule {
         };
         let next = now + pause.max(asked.unwrap_or(Span::ZERO).min(ASKED_MAX));
         match self {
-            Self::People => (next < created_at + TAKES_OVER).then_some(next),
+            Self::People => (next < since + TAKES_OVER).then_some(next),
             Self::Integration => Some(next),
         }
     }

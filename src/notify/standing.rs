@@ -2,7 +2,7 @@
 //!
 //! A dead letter is a promise that could not be kept, so it is said aloud: a trouble of the service stands on every screen
 //! and in `/readyz` as long as a letter of the last day is dead and its alert not acknowledged. It is read from the store,
-//! so that a restart says it again. The engine is not asked: its alerts are about wearers, follow from the journal alone,
+//! so that a restart says it again. So is a ladder that can't be read. The engine is not asked: its alerts are about wearers, follow from the journal alone,
 //! and must come out the same when the journal is replayed without any receiver. Deliberately absent: sending again.
 
 use std::sync::Arc;
@@ -53,21 +53,41 @@ impl Standing {
         let waiting = backlog.iter().map(|lane| lane.waiting).sum();
         let oldest = backlog.iter().map(|lane| now.since(lane.oldest)).max();
         let oldest = oldest.unwrap_or(Span::ZERO).as_seconds();
+        parts.metrics.waits(waiting, oldest.max(0.0));
         let dead = parts.store.dead_letters(now - SPOKEN_OF).await?;
-        parts.metrics.stands(waiting, oldest.max(0.0), dead);
-        if dead == 0 {
-            parts.health.clear(Trouble::Notification);
-        } else {
-            let letters = if dead == 1 {
-                "a notification"
-            } else {
-                "notifications"
-            };
-            let detail = format!(
-                "{letters} about unacknowledged alerts reached nobody ({dead}); the alerts say which"
-            );
-            parts.health.raise(Trouble::Notification, now, &detail);
+        let damaged = parts.store.ladders_damaged().await?;
+        parts.metrics.stands(dead, damaged);
+        match said(dead, damaged) {
+            None => drop(parts.health.clear(Trouble::Notification)),
+            Some(detail) => parts.health.raise(Trouble::Notification, now, &detail),
         }
         Ok(dead)
+    }
+}
+
+/// What stands, in words for people; none where nothing does.
+fn said(dead: u64, damaged: u64) -> Option<String> {
+    let count = |count: u64, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("{one} (1)")),
+        more => Some(format!("{many} ({more})")),
+    };
+    let letters = count(
+        dead,
+        "a notification about unacknowledged alerts reached nobody",
+        "notifications about unacknowledged alerts reached nobody",
+    );
+    let ladders = count(
+        damaged,
+        "who comes next for an unacknowledged alert can't be read",
+        "who comes next for unacknowledged alerts can't be read",
+    );
+    match (letters, ladders) {
+        (None, None) => None,
+        (Some(letters), None) => Some(format!("{letters}; the alerts say which")),
+        (None, Some(ladders)) => Some(format!("{ladders}; nobody but the desk is told")),
+        (Some(letters), Some(ladders)) => Some(format!(
+            "{letters}; the alerts say which; and {ladders}; nobody but the desk is told"
+        )),
     }
 }

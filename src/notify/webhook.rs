@@ -141,7 +141,7 @@ impl Webhook {
     pub(super) fn new(settings: Settings) -> Result<Self, NotifyError> {
         Ok(Self {
             channel: channel(&settings.name),
-            client: http::client(&settings.trusted, settings.patience)?,
+            client: http::client(&settings.url, &settings.trusted, settings.patience)?,
             settings,
             gone: AtomicBool::new(false),
         })
@@ -196,6 +196,10 @@ impl Receiver for Webhook {
 
     fn schedule(&self) -> Schedule {
         Schedule::Integration
+    }
+
+    fn agency(&self) -> Option<&AgencyId> {
+        Some(&self.settings.agency)
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Sent {

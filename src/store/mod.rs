@@ -8,10 +8,10 @@
 
 mod copy;
 mod error;
-mod keeping;
 mod outbox;
 mod postgres;
 mod rows;
+mod settlement;
 mod sql;
 mod sqlite;
 
@@ -25,11 +25,11 @@ use bytes::Bytes;
 
 pub use self::copy::{Copied, copy};
 pub use self::error::StoreError;
-pub use self::keeping::{Forgetting, Retention, Settled};
 pub use self::outbox::{
-    Attempt, AttemptOutcome, Attempted, Backlog, Climb, Delivery, LadderRow, Lease, MQTT,
-    Notification, OutboxRow, OutboxState, OutboxTarget, USEFUL_FOR,
+    Attempt, AttemptOutcome, Attempted, Backlog, Climb, Climbed, Delivery, DueLadder, LadderRow,
+    Lease, MQTT, Notification, OutboxRow, OutboxState, OutboxTarget, Rest, Share, USEFUL_FOR,
 };
+pub use self::settlement::{Forgetting, Retention, Settled, Settlement};
 use crate::model::alert::{Alert, Rule, Severity, Status};
 use crate::model::command::{Decision, Handling, HandlingEntry, HandlingState};
 use crate::model::effect::{Effect, Outcome};
@@ -160,61 +160,6 @@ pub enum Decided {
     Stale(Handling),
     /// There is no such alert.
     Missing,
-}
-
-/// A repeatable write.
-#[derive(Debug, Clone)]
-pub enum Settlement {
-    /// Devices and wearers as last seen, for lists and the map.
-    Sightings(Vec<LastSeen>),
-    /// What became of an attempt to send a notification.
-    Attempted(Box<Attempted>),
-    /// A notification that the engine's commit made has its rows on the other channels, and its alert a ladder. Those that
-    /// are there already are left as they are.
-    Route {
-        /// The notification.
-        id: u64,
-        /// The rows on other channels.
-        notifications: Vec<Notification>,
-        /// Who comes next when nobody acknowledges.
-        ladder: Option<LadderRow>,
-    },
-    /// A person has acted through a notification.
-    Answered {
-        /// The notification.
-        id: u64,
-        /// When.
-        at: Timestamp,
-    },
-    /// A ladder is looked at again at another time, unless it has climbed meanwhile; or it is done with.
-    Ladder {
-        /// Whose.
-        agency: AgencyId,
-        /// The alert.
-        alert: AlertId,
-        /// The step that was to come.
-        step: u32,
-        /// When to look again; none where it is done with.
-        due_at: Option<Timestamp>,
-    },
-    /// Report log rows up to this position are packed into blocks.
-    Blocks {
-        /// Whose log.
-        partition: u32,
-        /// Last position to be packed.
-        until: u64,
-    },
-    /// Rows older than their retention are removed.
-    Retention(Retention),
-    /// Alerts about nobody are forgotten.
-    Forget(Forgetting),
-    /// A page session begins.
-    Session(Session),
-    /// A page session ends.
-    SessionEnd {
-        /// Hash of its secret.
-        secret_sha256: [u8; 32],
-    },
 }
 
 /// A page session.
@@ -542,15 +487,26 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How many unreadable messages each device has sent, and the newest of them.
     async fn unreadable(&self, agency: &AgencyId) -> Result<Vec<(u64, Quarantined)>, StoreError>;
 
-    /// Takes notifications of one channel that are to be sent, or whose lease has run out: the most urgent first, then the
-    /// oldest. They are ours until the lease runs out.
+    /// Takes notifications of one channel that are to be sent, or whose lease has run out, as they share it: the most urgent
+    /// first, then the oldest. They are ours until the lease runs out. One that can't be read becomes a dead letter.
     async fn outbox_lease(&self, lease: &Lease) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Notifications whose other channels have no rows yet, oldest first, at most `limit`.
+    /// For whom something is queued on a channel that is not to be sent yet.
+    async fn outbox_resting(
+        &self,
+        channel: &str,
+        now: Timestamp,
+    ) -> Result<Vec<(AgencyId, OutboxTarget)>, StoreError>;
+
+    /// Notifications whose other channels have no rows yet, oldest first, at most `limit`. One that can't be read becomes a
+    /// dead letter.
     async fn outbox_unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
 
     /// One notification.
     async fn outbox_row(&self, id: u64) -> Result<Option<OutboxRow>, StoreError>;
+
+    /// On which channels the receiver of a notification is, or was to be, told of the same revision.
+    async fn outbox_channels(&self, of: &Notification) -> Result<Vec<String>, StoreError>;
 
     /// All notifications about an alert with their attempts, oldest first.
     async fn deliveries(
@@ -566,10 +522,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn dead_letters(&self, since: Timestamp) -> Result<u64, StoreError>;
 
     /// Ladders whose next step is due by now, the longest due first, at most `limit`.
-    async fn ladders_due(&self, now: Timestamp, limit: u32) -> Result<Vec<LadderRow>, StoreError>;
+    async fn ladders_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueLadder>, StoreError>;
 
-    /// The desk's door for the clock: a step of a ladder.
-    async fn climb(&self, climb: Climb) -> Result<Decided, StoreError>;
+    /// How many ladders could not be climbed, of alerts that nobody has acknowledged.
+    async fn ladders_damaged(&self) -> Result<u64, StoreError>;
+
+    /// The desk's door for the clock: a step of a ladder, from whoever owns the partition.
+    async fn climb(&self, climb: Climb) -> Result<Climbed, StoreError>;
 
     /// A page session by the hash of its secret.
     async fn session(&self, secret_sha256: &[u8; 32]) -> Result<Option<Session>, StoreError>;

@@ -8,6 +8,7 @@ use crate::model::command::Decision;
 use crate::model::id::{AgencyId, AlertId, DeviceId, OfficerId};
 use crate::model::time::{Span, Timestamp};
 use crate::model::words::words;
+use crate::store::StreamItem;
 
 /// The channel of the topics that officers, desks and devices subscribe to.
 pub const MQTT: &str = "mqtt";
@@ -41,6 +42,8 @@ words!(
     AttemptOutcome {
         /// The receiver has it.
         Accepted = "accepted",
+        /// A broker has it. Whether anybody reads there, it does not tell.
+        AcceptedByBroker = "accepted_by_broker",
         /// Nobody is there to take it.
         NoReceiver = "no_receiver",
         /// There was no answer in time.
@@ -51,6 +54,8 @@ words!(
         Lasting = "lasting",
         /// It was too old to be tried.
         Expired = "expired",
+        /// A person has sent it again: attempts begin anew.
+        SentAgain = "sent_again",
     }
 );
 
@@ -107,8 +112,12 @@ pub struct OutboxRow {
     pub id: u64,
     /// Where it stands.
     pub state: OutboxState,
-    /// How often it was tried.
+    /// How often it was tried, and sent again by a person.
     pub attempts: u32,
+    /// How many of these were before it was last sent again.
+    pub tried_before: u32,
+    /// From when its attempts are counted: when it was made, or was last sent again.
+    pub since: Timestamp,
     /// When it came to its last state; none while it may still be sent.
     pub settled_at: Option<Timestamp>,
     /// What and to whom.
@@ -130,6 +139,29 @@ pub struct Lease {
     pub until: Timestamp,
     /// At most so many.
     pub limit: u32,
+    /// Which of them.
+    pub share: Share,
+}
+
+/// How those who wait share what a sender can do at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// The most urgent first, at most so many at the same time of one agency, and of one receiver.
+    Fair {
+        /// Of one agency, those being sent included.
+        agency: u32,
+        /// Of one receiver, those being sent included.
+        receiver: u32,
+    },
+    /// Each receiver's in the order in which they were queued, and none where an earlier one is being sent or rests.
+    InOrder {
+        /// Receivers of one agency to whom is being sent at the same time.
+        receivers: u32,
+        /// Taken of each receiver.
+        rows: u32,
+    },
+    /// Queued ones whose attempts are counted from then or from before, whoever's they are.
+    MadeBy(Timestamp),
 }
 
 /// An attempt and what it means for its notification.
@@ -162,6 +194,23 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// Why.
     pub reason: String,
+    /// Who sent it again; none where the service tried.
+    pub actor: Option<String>,
+}
+
+/// What waits for one receiver waits until then, without an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// On which channel.
+    pub channel: String,
+    /// Whose.
+    pub agency: AgencyId,
+    /// For whom.
+    pub target: OutboxTarget,
+    /// Who gives back what they had taken.
+    pub owner: String,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 /// A notification with its attempts, oldest first.
@@ -197,6 +246,33 @@ pub struct LadderRow {
     pub due_at: Timestamp,
     /// All steps, as they were when the alert was opened.
     pub plan: String,
+    /// Whose acknowledgement it waits for: a letter to them that dies hurries it. None stands for any officer's.
+    pub waits_for: Option<OfficerId>,
+}
+
+/// A ladder that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueLadder {
+    /// As it is stored.
+    Readable(LadderRow),
+    /// It can't be read.
+    Damaged {
+        /// Whose, as it is stored.
+        agency: String,
+        /// Its alert, as it is stored.
+        alert: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Climbed {
+    /// It is stored.
+    Stored(StreamItem),
+    /// Ladder, handling or alert had changed since they were looked at, or are gone: nothing was stored.
+    Outrun,
 }
 
 /// A step of a ladder that is taken: a change of the handling row, and in the same transaction what goes out with it.
@@ -204,6 +280,10 @@ pub struct LadderRow {
 pub struct Climb {
     /// The change; nothing else happens where the row has another version.
     pub decision: Decision,
+    /// Which step this is; nothing happens where the ladder stands at another.
+    pub step: u32,
+    /// The revision of the alert that is told; nothing happens where there is a newer one.
+    pub revision: u32,
     /// The step after it, and when it is due; none where this was the last.
     pub next: Option<(u32, Timestamp)>,
     /// An officer who is told from now on.

@@ -138,6 +138,21 @@ impl FromRequestParts<Arc<House>> for Named {
     }
 }
 
+/// A name in a path and, below it, a number.
+#[derive(Debug)]
+pub(super) struct Numbered(pub(super) String, pub(super) u64);
+
+impl FromRequestParts<Arc<House>> for Numbered {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, house: &Arc<House>) -> Result<Self, ApiError> {
+        match Path::<(String, u64)>::from_request_parts(parts, house).await {
+            Ok(Path((name, number))) => Ok(Self(name, number)),
+            Err(_) => Err(ApiError::not_found("thing")),
+        }
+    }
+}
+
 /// A key of the query that is wrong.
 pub(super) fn wrong(key: &str, problem: impl Display) -> ApiError {
     ApiError::new(Code::Malformed, format_args!("`{key}`: {problem}"))

@@ -439,6 +439,7 @@ fn routes() -> Vec<Route> {
         GET    "/api/v1/alerts"                  Alerts      alerts::list;
         GET    "/api/v1/alerts/{id}"             Alerts      alerts::one;
         GET    "/api/v1/alerts/{id}/deliveries"  Alerts      deliveries::list;
+        POST   "/api/v1/alerts/{id}/deliveries/{number}/send" Handling deliveries::send_again;
         POST   "/api/v1/alerts/{id}/claim"       Handling    handling::claim;
         POST   "/api/v1/alerts/{id}/release"     Handling    handling::release;
         POST   "/api/v1/alerts/{id}/acknowledge" Handling    handling::acknowledge;

@@ -30,6 +30,7 @@ use super::{
         alerts::list,
         alerts::one,
         deliveries::list,
+        deliveries::send_again,
         handling::claim,
         handling::release,
         handling::acknowledge,

@@ -103,6 +103,17 @@ test('the timeline joins both histories, newest first, and folds renewals', () =
   ]);
 });
 
+test('what was sent says how far it got, and who sent it again', () => {
+  const attempt = (outcome, more = {}) => ({ at: '2026-11-21T19:00:00.000Z', outcome, reason: '', actor: null, ...more });
+  const sent = (state, attempts, more = {}) => ({ number: 7, to: 'officer/o-1', channel: 'push', state, revision: 1, settled_at: null, created_at: '2026-11-21T19:00:00.000Z', attempts, ...more });
+  const check = (delivery, reason, tries) => assert.deepEqual(told([delivery]).map((it) => [it.number, it.state, it.reason, it.tries]), [[7, delivery.state, reason, tries]]);
+  check(sent('accepted', [attempt('accepted')]), '', 1);
+  check(sent('accepted', [attempt('accepted_by_broker')]), 'by the broker; whether anybody reads there is not known', 1);
+  check(sent('dead', [attempt('lasting', { reason: 'HTTP 403' })]), 'HTTP 403', 1);
+  check(sent('queued', [attempt('lasting'), attempt('sent_again', { actor: 'ann' })]), 'sent again by ann', 1);
+  check(sent('queued', [attempt('no_receiver')]), 'no receiver', 1);
+});
+
 test('the picture is doubtful when the service is quiet, behind, or nothing arrives', () => {
   const check = (change, grade) => assert.equal(freshness({ now: NOW, receivedAt: NOW - 2000, lagMs: 0, silentMs: 1000, ...change }).grade, grade);
   check({}, 'good');

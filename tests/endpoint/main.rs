@@ -16,7 +16,14 @@ mod certificates;
 mod encryption;
 mod interoperation;
 mod misuse;
+mod outbox;
 mod outgoing;
 mod permission;
+#[path = "../parts/postgres.rs"]
+#[expect(dead_code, reason = "these tests need one kind of database")]
+mod postgres;
 mod receipt;
 mod support;
+#[path = "../storage/support.rs"]
+#[expect(dead_code, reason = "the store's stories need more of it")]
+mod values;

@@ -11,7 +11,9 @@
     reason = "a test says what went wrong by ending"
 )]
 
+mod burst;
 mod crash;
+mod damage;
 mod ladder;
 mod pager;
 mod people;
@@ -24,7 +26,6 @@ mod signature;
 #[path = "../parts/sink.rs"]
 mod sink;
 #[path = "../parts/smtp.rs"]
-#[expect(dead_code, reason = "a bench waits for mail")]
 mod smtp;
 mod support;
 #[path = "../storage/support.rs"]

@@ -10,6 +10,7 @@ use bailiwick::clock::{Clock as _, ManualClock};
 use bailiwick::model::alert::Alert;
 use bailiwick::model::command::{Actor, Command, Decision};
 use bailiwick::model::event::Event;
+use bailiwick::model::id::AgencyId;
 use bailiwick::model::roster::{Officer, Roster};
 use bailiwick::model::time::{Span, Timestamp};
 use bailiwick::notify::settings::{Detail, Ladder, Settings};
@@ -18,6 +19,7 @@ use bailiwick::pipeline::announcements::Announcements;
 use bailiwick::pipeline::health::Health;
 use bailiwick::store::{Delivery, Store};
 use bailiwick::telemetry::metrics::Metrics;
+use tokio::task::JoinSet;
 
 use crate::sink::Sink;
 use crate::smtp::Server;
@@ -48,6 +50,11 @@ pub(crate) struct World {
 pub(crate) type Officers<'a> = &'a [(&'a str, &'a [(&'a str, &'a str)], Option<&'a str>)];
 
 pub(crate) fn roster(officers: Officers<'_>) -> Event {
+    roster_of(demo(), officers, &[])
+}
+
+/// An agency's officers, and the order in which all of them wish to be told.
+pub(crate) fn roster_of(agency: AgencyId, officers: Officers<'_>, order: &[&str]) -> Event {
     let officers = officers.iter().map(|(id, contact, second)| {
         let contact: BTreeMap<String, String> = contact
             .iter()
@@ -57,12 +64,13 @@ pub(crate) fn roster(officers: Officers<'_>) -> Event {
             id: officer(id),
             name: (*id).to_owned(),
             contact,
+            order: order.iter().map(|key| (*key).to_owned()).collect(),
             second: second.map(officer),
         };
         (officer(id), entry)
     });
     Event::Roster {
-        agency: demo(),
+        agency,
         roster: Arc::new(Roster {
             officers: officers.collect(),
             ..Roster::default()
@@ -136,14 +144,56 @@ impl World {
 
     /// Commits a revision.
     pub(crate) async fn commit(&mut self, revision: &Alert) {
-        self.script.report(&demo(), "W-1", vec![tells(revision)]);
+        let effects = vec![tells(revision)];
+        self.script.report(&revision.agency, "W-1", effects);
         self.script.commit(&*self.opened.store).await;
+    }
+
+    /// Puts a roster in force.
+    pub(crate) async fn put(&mut self, roster: Event) {
+        self.script.enter(roster, vec![]);
+        self.script.commit(&*self.opened.store).await;
+    }
+
+    /// Does to the database what no release does.
+    pub(crate) async fn damage(&self, sql: &str) {
+        let database = self.kept.as_ref().expect("the world has its own");
+        crate::values::run(database, sql).await;
+    }
+
+    /// Everybody tells by themselves, until this is dropped.
+    pub(crate) fn running(&mut self, settings: Settings) -> JoinSet<()> {
+        let parts = Parts {
+            store: Arc::clone(&self.opened.store),
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            owner: "running".to_owned(),
+            announcements: Announcements::new(),
+            health: self.health.clone(),
+            metrics: self.metrics.notify(),
+        };
+        let notifier = Notifier::new(settings, parts).unwrap();
+        let mut running = JoinSet::new();
+        running.spawn(notifier.run());
+        running
+    }
+
+    /// Waits until what was told of an alert is so.
+    pub(crate) async fn until_told(&self, about: &Alert, so: impl Fn(&[Delivery]) -> bool) {
+        let told = async {
+            while !so(&self.deliveries(about).await) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_mins(1), told).await;
+        let found = self.told(about).await;
+        assert!(waited.is_ok(), "it stays {found:?}");
     }
 
     /// One turn of everybody: ladders, routes, all lanes.
     pub(crate) async fn turn(&self) {
         self.notifier.climber.turn().await.unwrap();
         self.notifier.router.turn().await.unwrap();
+        self.notifier.gone.turn().await.unwrap();
         // What takes over stands in a lane that may have had its turn.
         for _ in 0..2 {
             for lane in &self.notifier.lanes {
@@ -153,8 +203,15 @@ impl World {
         self.notifier.standing.turn().await.unwrap();
     }
 
+    /// One look at ladders and at what stands.
+    pub(crate) async fn turn_of_ladders(&self) {
+        self.notifier.climber.turn().await.unwrap();
+        self.notifier.standing.turn().await.unwrap();
+    }
+
     pub(crate) async fn deliveries(&self, about: &Alert) -> Vec<Delivery> {
-        self.store().deliveries(&demo(), about.id).await.unwrap()
+        let store = self.store();
+        store.deliveries(&about.agency, about.id).await.unwrap()
     }
 
     /// To whom, over which channel, and how it stands; what goes over MQTT is left out.

@@ -36,6 +36,7 @@ mod program;
 mod proxy;
 mod record;
 mod renewal;
+mod roots;
 mod standby;
 mod stories;
 #[path = "../golden/story.rs"]

@@ -112,7 +112,8 @@ impl Starting {
         Self::by(command, disk.folder())
     }
 
-    fn by(mut command: Command, folder: &Path) -> Self {
+    /// The same by a command that begins otherwise.
+    pub(crate) fn by(mut command: Command, folder: &Path) -> Self {
         let mut child = command
             .arg("--config")
             .arg(folder.join("bailiwick.toml"))

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use bailiwick::model::time::Span;
 use bailiwick::store::{
-    Lease, MQTT, ONLY_PARTITION, OutboxState, Quarantined, Settlement, StoreError, TrackQuery,
+    Lease, MQTT, ONLY_PARTITION, OutboxState, Quarantined, Settlement, Share, StoreError,
+    TrackQuery,
 };
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -366,6 +367,7 @@ async fn notifications_of_an_earlier_release_go_on() {
         due_by: start(),
         until: start(),
         limit: 9,
+        share: Share::MadeBy(start()),
     };
     let rows = opened.store.outbox_lease(&lease).await.unwrap();
     let rows: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();

@@ -20,6 +20,7 @@ use bailiwick::store::{
     self, Batch, Checkpoint, Committed, Entry, ONLY_PARTITION, Recovery, Store, StoreError, Taken,
 };
 use bailiwick::wire::report;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tokio::task::JoinSet;
 
 use crate::postgres;
@@ -66,6 +67,23 @@ impl Database {
 
     pub(crate) async fn open(&self) -> Opened {
         open(&self.url()).await.unwrap()
+    }
+}
+
+/// Does to a database what no release does, beside whoever has it open.
+pub(crate) async fn run(database: &Database, sql: &str) {
+    let sql = AssertSqlSafe(sql);
+    match database {
+        Database::Sqlite(_) => {
+            let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+            connection.execute(sql).await.unwrap();
+            connection.close().await.unwrap();
+        }
+        Database::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            connection.execute(sql).await.unwrap();
+            connection.close().await.unwrap();
+        }
     }
 }
 

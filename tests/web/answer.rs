@@ -4,7 +4,7 @@ use bailiwick::clock::Clock as _;
 use bailiwick::model::alert::Alert;
 use bailiwick::model::time::Span;
 use bailiwick::store::{
-    AttemptOutcome, Attempted, Lease, MQTT, OutboxState, OutboxTarget, Settlement,
+    AttemptOutcome, Attempted, Lease, MQTT, OutboxState, OutboxTarget, Settlement, Share,
 };
 use bailiwick::web::views::EntryView;
 use bailiwick::wire::link::LinkKey;
@@ -166,6 +166,7 @@ async fn deliveries_show_their_attempts_and_no_address() {
         due_by: now,
         until: now + Span::seconds(30),
         limit: 1,
+        share: Share::MadeBy(now),
     };
     let row = site.store.outbox_lease(&lease).await.unwrap().remove(0);
     let attempted = Attempted {

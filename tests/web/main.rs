@@ -15,6 +15,7 @@ mod answer;
 #[path = "../parts/certificates.rs"]
 mod certificates;
 mod definitions;
+mod deliveries;
 mod encryption;
 mod manners;
 mod metrics;

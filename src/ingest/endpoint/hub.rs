@@ -178,6 +178,11 @@ impl Hub {
             .collect()
     }
 
+    /// Whether anybody has subscribed to a topic.
+    pub(in crate::ingest) fn is_heard(&self, topic: &Topic) -> bool {
+        !self.receivers(&topic.to_text(&self.root)).is_empty()
+    }
+
     /// A count that grows whenever somebody subscribes to more than receipts.
     pub(in crate::ingest) fn appeared(&self) -> watch::Receiver<u64> {
         self.appeared.subscribe()

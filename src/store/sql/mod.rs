@@ -14,6 +14,8 @@ mod forgetting;
 mod growth;
 mod holding;
 mod insert;
+mod ladder;
+mod lease;
 mod outbox;
 mod quarantine;
 mod read;
@@ -49,9 +51,10 @@ use crate::model::id::{AgencyId, AlertId, DeviceId};
 use crate::model::roster::Roster;
 use crate::model::time::{Span, Timestamp};
 use crate::store::{
-    AlertFilter, AlertHistory, Backlog, Batch, Climb, Committed, Decided, Delivery, HistoryQuery,
-    Holding, JournalRow, LadderRow, LastSeen, Lease, OutboxRow, Quarantined, Recovery, Session,
-    Settled, Settlement, Store, StoreError, StreamItem, TrackPoint, TrackQuery,
+    AlertFilter, AlertHistory, Backlog, Batch, Climb, Climbed, Committed, Decided, Delivery,
+    DueLadder, HistoryQuery, Holding, JournalRow, LastSeen, Lease, Notification, OutboxRow,
+    OutboxTarget, Quarantined, Recovery, Session, Settled, Settlement, Store, StoreError,
+    StreamItem, TrackPoint, TrackQuery,
 };
 use crate::wire::alert::QueueItem;
 
@@ -243,10 +246,26 @@ impl Store for Sql {
                 step,
                 due_at,
             } => {
-                let statement = outbox::ladder(&agency, alert, step, due_at);
+                let statement = ladder::later(&agency, alert, step, due_at);
                 self.write(vec![statement]).await.map(settle::written)
             }
             Settlement::Forget(forgetting) => forgetting::forget(self, &forgetting).await,
+            Settlement::LadderDamaged { agency, alert } => {
+                let statement = ladder::set_aside(&agency, &alert);
+                self.write(vec![statement]).await.map(settle::written)
+            }
+            Settlement::SendAgain { id, actor, at } => {
+                let statements = outbox::send_again(id, &actor, at)?;
+                self.write(statements).await.map(settle::written)
+            }
+            Settlement::GiveBack { id, owner, next_at } => {
+                let statement = outbox::give_back(id, &owner, next_at)?;
+                self.write(vec![statement]).await.map(settle::written)
+            }
+            Settlement::Rest(rest) => self
+                .write(vec![outbox::rest(&rest)])
+                .await
+                .map(settle::written),
             Settlement::Session(session) => settle::session(self, &session).await,
             Settlement::SessionEnd { secret_sha256 } => {
                 settle::session_end(self, &secret_sha256).await
@@ -315,10 +334,11 @@ impl Store for Sql {
     }
 
     async fn outbox_lease(&self, lease: &Lease) -> Result<Vec<OutboxRow>, StoreError> {
-        if !outbox::is_due(&mut self.reads.page().await?, lease).await? {
+        let chosen = lease::choose(&mut self.reads.page().await?, lease).await?;
+        if chosen.is_empty() {
             return Ok(Vec::new());
         }
-        let lease = Box::new(lease.clone());
+        let lease = Box::new((lease.clone(), chosen));
         let fence = self.owned.fence();
         self.ask(|reply| Job::Lease {
             fence,
@@ -328,12 +348,24 @@ impl Store for Sql {
         .await
     }
 
+    async fn outbox_resting(
+        &self,
+        channel: &str,
+        now: Timestamp,
+    ) -> Result<Vec<(AgencyId, OutboxTarget)>, StoreError> {
+        lease::resting(&mut self.reads.page().await?, channel, now).await
+    }
+
     async fn outbox_unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         self.unrouted(limit).await
     }
 
     async fn outbox_row(&self, id: u64) -> Result<Option<OutboxRow>, StoreError> {
         self.notification(id).await
+    }
+
+    async fn outbox_channels(&self, of: &Notification) -> Result<Vec<String>, StoreError> {
+        outbox::channels(&mut self.reads.page().await?, of).await
     }
 
     async fn deliveries(
@@ -352,14 +384,22 @@ impl Store for Sql {
         outbox::dead_letters(&mut self.reads.page().await?, since).await
     }
 
-    async fn ladders_due(&self, now: Timestamp, limit: u32) -> Result<Vec<LadderRow>, StoreError> {
-        outbox::ladders_due(&mut self.reads.page().await?, now, limit).await
+    async fn ladders_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueLadder>, StoreError> {
+        ladder::due(&mut self.reads.page().await?, now, limit).await
     }
 
-    async fn climb(&self, climb: Climb) -> Result<Decided, StoreError> {
+    async fn ladders_damaged(&self) -> Result<u64, StoreError> {
+        ladder::set_aside_count(&mut self.reads.page().await?).await
+    }
+
+    async fn climb(&self, climb: Climb) -> Result<Climbed, StoreError> {
         undisturbed(|| {
-            let climb = Box::new(climb.clone());
-            self.ask(|reply| Job::Climb { climb, reply })
+            let (fence, climb) = (self.owned.fence(), Box::new(climb.clone()));
+            self.ask(|reply| Job::Climb {
+                fence,
+                climb,
+                reply,
+            })
         })
         .await
     }

@@ -1,8 +1,7 @@
-//! Notifications: leased, tried, settled, listed; and the ladders that say who is told next.
+//! Notifications: tried, settled, sent again, listed.
 //!
-//! Leasing looks with a reader first, so that an empty outbox costs no transaction. An attempt, what it means for its
-//! notification and what takes over are one transaction. Deliberately absent: what the engine's commit queues (see
-//! `alerts`).
+//! An attempt, what it means for its notification and what takes over are one transaction. Deliberately absent: what the
+//! engine's commit queues (see `alerts`), who takes which of them (see `lease`), and who is told next (see `ladder`).
 
 use std::collections::BTreeMap;
 
@@ -10,9 +9,8 @@ use sqlx::FromRow;
 
 use super::connection::{Connection, Reading, query};
 use super::insert::{Insert, Statement, run_all};
-use super::text::Text;
 use super::value::Values;
-use super::{Sql, alerts};
+use super::{Sql, ladder, lease};
 use crate::model::id::{AgencyId, AlertId};
 use crate::model::time::Timestamp;
 use crate::store::rows::{
@@ -20,8 +18,8 @@ use crate::store::rows::{
     time, word,
 };
 use crate::store::{
-    Attempt, AttemptOutcome, Attempted, Backlog, Climb, Decided, Delivery, LadderRow, Lease, MQTT,
-    Notification, OutboxRow, OutboxState, StoreError,
+    Attempt, AttemptOutcome, Attempted, Backlog, Delivery, LadderRow, MQTT, Notification,
+    OutboxRow, OutboxState, Rest, StoreError,
 };
 
 static OUTBOX: Insert = Insert::new(
@@ -60,8 +58,8 @@ fn bind(notification: &Notification, values: &mut Values) {
 }
 
 #[derive(FromRow)]
-struct Row {
-    id: i64,
+pub(super) struct Row {
+    pub(super) id: i64,
     agency: String,
     target_kind: String,
     target: String,
@@ -71,16 +69,18 @@ struct Row {
     revision: Option<i64>,
     priority: i64,
     payload: String,
-    created_at: i64,
+    pub(super) created_at: i64,
     next_at: i64,
     expires_at: i64,
     state: String,
-    attempts: i64,
+    pub(super) attempts: i64,
     settled_at: Option<i64>,
+    tried_before: i64,
+    since: Option<i64>,
 }
 
 impl Row {
-    fn read(self) -> Result<OutboxRow, StoreError> {
+    pub(super) fn read(self) -> Result<OutboxRow, StoreError> {
         let alert = match (self.alert, self.revision) {
             (Some(alert), Some(revision)) => Some((alert_id(&alert)?, small(revision)?)),
             (_, _) => None,
@@ -89,6 +89,8 @@ impl Row {
             id: count(self.id)?,
             state: outbox_state(&self.state)?,
             attempts: small(self.attempts)?,
+            tried_before: small(self.tried_before)?,
+            since: time(self.since.unwrap_or(self.created_at))?,
             settled_at: self.settled_at.map(time).transpose()?,
             notification: Notification {
                 agency: agency(&self.agency)?,
@@ -106,60 +108,13 @@ impl Row {
     }
 }
 
-/// Which rows a lease takes. Bound: channel, when those queued are due, what time it is, how many.
-macro_rules! due {
-    () => {
-        "SELECT id FROM outbox {INDEXED BY outbox_open;} WHERE channel = $1 AND state IN ('queued', 'sending') \
-         AND next_at <= {max;greatest}($2, $3) AND next_at <= CASE WHEN state = 'queued' THEN $2 ELSE $3 END ORDER BY priority DESC, id LIMIT $4"
-    };
-}
-
-static DUE: Text = Text::new(due!());
-
-/// Whether a lease would take anything.
-pub(super) async fn is_due(reading: &mut Reading, lease: &Lease) -> Result<bool, StoreError> {
-    let found: Option<i64> = query(&DUE)
-        .bind(&lease.channel)
-        .bind(lease.due_by.as_millis())
-        .bind(lease.now.as_millis())
-        .bind(lease.limit.min(1))
-        .scalar(reading.connection()?)
-        .await?;
-    Ok(found.is_some())
-}
-
-/// Takes what is due.
-pub(super) async fn lease(
-    connection: &mut Connection,
-    lease: &Lease,
-) -> Result<Vec<OutboxRow>, StoreError> {
-    static TAKE: Text = Text::new(concat!(
-        "UPDATE outbox SET state = 'sending', owner = $5, next_at = $6 WHERE id IN (",
-        due!(),
-        ") RETURNING *"
-    ));
-    let rows: Vec<Row> = query(&TAKE)
-        .bind(&lease.channel)
-        .bind(lease.due_by.as_millis())
-        .bind(lease.now.as_millis())
-        .bind(lease.limit)
-        .bind(&lease.owner)
-        .bind(lease.until.as_millis())
-        .fetch_all(connection)
-        .await?;
-    let rows: Result<Vec<OutboxRow>, _> = rows.into_iter().map(Row::read).collect();
-    let mut rows = rows?;
-    rows.sort_by_key(|row| (u8::MAX - row.notification.priority, row.id));
-    Ok(rows)
-}
-
 /// What an attempt means; says how many notifications it changed.
 pub(super) async fn attempted(
     connection: &mut Connection,
     attempted: &Attempted,
 ) -> Result<u64, StoreError> {
     const OURS: &str = "SELECT * FROM outbox WHERE id = $1 AND ((state = 'sending' AND owner = $2) \
-        OR ($3 = 'accepted' AND state IN ('queued', 'sending')))";
+        OR ($3 IN ('accepted', 'accepted_by_broker') AND state IN ('queued', 'sending')))";
     let ours: Option<Row> = query(OURS)
         .bind(stored(attempted.id)?)
         .bind(&attempted.owner)
@@ -171,7 +126,13 @@ pub(super) async fn attempted(
     };
     let mut statements = vec![record(&row, attempted), settled(&row, attempted)];
     if attempted.state == OutboxState::Dead {
-        statements.extend(hurry(&row, attempted.at));
+        let alert = row
+            .alert
+            .as_deref()
+            .filter(|_| row.target_kind == "officer");
+        let hurried =
+            alert.map(|alert| ladder::hurry(&row.agency, alert, &row.target, attempted.at));
+        statements.extend(hurried);
     }
     statements.extend(queue(&attempted.then));
     run_all(statements, connection).await?;
@@ -201,44 +162,19 @@ fn settled(row: &Row, attempted: &Attempted) -> Statement {
     })
 }
 
-/// Nobody could be told: whoever comes next is told at once.
-fn hurry(row: &Row, at: Timestamp) -> Option<Statement> {
-    static HURRY: Text = Text::new(
-        "UPDATE ladder SET due_at = {min;least}(due_at, $1) WHERE agency = $2 AND alert = $3",
-    );
-    let alert = row.alert.as_deref()?;
-    (row.target_kind == "officer").then(|| {
-        Statement::new(&HURRY, |values| {
-            values.number(at.as_millis());
-            values.text(&row.agency);
-            values.text(alert);
-        })
-    })
-}
-
 /// Statements by which a notification has its rows on the other channels, and its alert a ladder.
 pub(super) fn route(
     id: u64,
     notifications: &[Notification],
     ladder: Option<&LadderRow>,
 ) -> Result<Vec<Statement>, StoreError> {
-    // One that has been routed once has had its ladder; it may be done with already.
-    const ARM: &str = "INSERT INTO ladder (agency, alert, step, due_at, plan) SELECT $1, $2, $3, $4, $5 \
-        WHERE EXISTS (SELECT 1 FROM outbox WHERE id = $6 AND routed = 0) ON CONFLICT DO NOTHING";
     const ROUTED: &str = "UPDATE outbox SET routed = 1 WHERE id = $1";
-    let id = stored(id)?;
+    let row = stored(id)?;
     let mut statements = queue(notifications);
-    statements.extend(ladder.map(|ladder| {
-        Statement::new(ARM, |values| {
-            values.text(ladder.agency.as_str());
-            values.own_text(ladder.alert.to_string());
-            values.number(ladder.step);
-            values.number(ladder.due_at.as_millis());
-            values.text(&ladder.plan);
-            values.number(id);
-        })
-    }));
-    statements.push(Statement::new(ROUTED, |values| values.number(id)));
+    if let Some(ladder) = ladder {
+        statements.push(ladder::arm(ladder, id)?);
+    }
+    statements.push(Statement::new(ROUTED, |values| values.number(row)));
     Ok(statements)
 }
 
@@ -252,87 +188,105 @@ pub(super) fn answered(id: u64, at: Timestamp) -> Result<Statement, StoreError> 
     }))
 }
 
-/// A ladder is looked at again later, or done with.
-pub(super) fn ladder(
-    agency: &AgencyId,
-    alert: AlertId,
-    step: u32,
-    due_at: Option<Timestamp>,
-) -> Statement {
-    const LATER: &str =
-        "UPDATE ladder SET due_at = $1 WHERE agency = $2 AND alert = $3 AND step = $4";
-    const DONE: &str =
-        "DELETE FROM ladder WHERE $1 IS NULL AND agency = $2 AND alert = $3 AND step = $4";
-    Statement::new(if due_at.is_some() { LATER } else { DONE }, |values| {
-        values.maybe_number(due_at.map(Timestamp::as_millis));
-        values.text(agency.as_str());
-        values.own_text(alert.to_string());
-        values.number(step);
+/// Statements by which somebody sends a dead letter again, under its key. Where it is not dead, they change nothing.
+pub(super) fn send_again(
+    id: u64,
+    actor: &str,
+    at: Timestamp,
+) -> Result<Vec<Statement>, StoreError> {
+    const RECORD: &str = "INSERT INTO outbox_attempt (outbox, number, at, outcome, reason, actor) \
+        SELECT id, attempts + 1, $1, 'sent_again', '', $2 FROM outbox WHERE id = $3 AND state = 'dead'";
+    const AGAIN: &str = "UPDATE outbox SET state = 'queued', attempts = attempts + 1, tried_before = attempts + 1, \
+        expires_at = $1 + (expires_at - coalesce(since, created_at)), since = $1, next_at = $1, settled_at = NULL, \
+        owner = NULL WHERE id = $2 AND state = 'dead'";
+    let id = stored(id)?;
+    let record = Statement::new(RECORD, |values| {
+        values.number(at.as_millis());
+        values.text(actor);
+        values.number(id);
+    });
+    let again = Statement::new(AGAIN, |values| {
+        values.number(at.as_millis());
+        values.number(id);
+    });
+    Ok(vec![record, again])
+}
+
+/// Everything that is queued for a receiver waits until then, and so does what its sender had taken beyond the first that
+/// was not accepted: without an attempt.
+pub(super) fn rest(rest: &Rest) -> Statement {
+    const REST: &str = "UPDATE outbox SET state = 'queued', owner = NULL, next_at = $1 WHERE channel = $2 AND agency = $3 \
+        AND target_kind = $4 AND target = $5 AND (state = 'queued' OR (state = 'sending' AND owner = $6))";
+    let (kind, target) = target_words(&rest.target);
+    Statement::new(REST, |values| {
+        values.number(rest.until.as_millis());
+        values.text(&rest.channel);
+        values.text(rest.agency.as_str());
+        values.text(kind);
+        values.text(target);
+        values.text(&rest.owner);
     })
 }
 
-/// A step of a ladder.
-pub(super) async fn climb(
-    connection: &mut Connection,
-    climb: &Climb,
-) -> Result<Decided, StoreError> {
-    const TELL: &str = "INSERT INTO alert_told (agency, alert, officer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    const NEXT: &str = "UPDATE ladder SET step = $1, due_at = $2 WHERE agency = $3 AND alert = $4";
-    const DONE: &str = "DELETE FROM ladder WHERE agency = $1 AND alert = $2";
-    let decided = alerts::decide(&mut *connection, &climb.decision).await?;
-    if !matches!(decided, Decided::Stored(_)) {
-        return Ok(decided);
-    }
-    let (agency, alert) = (climb.decision.agency.as_str(), climb.decision.alert);
-    let mut statements = queue(&climb.notifications);
-    statements.extend(climb.told.as_ref().map(|officer| {
-        Statement::new(TELL, |values| {
-            values.text(agency);
-            values.own_text(alert.to_string());
-            values.text(officer.as_str());
-        })
-    }));
-    statements.push(match climb.next {
-        Some((step, due_at)) => Statement::new(NEXT, |values| {
-            values.number(step);
-            values.number(due_at.as_millis());
-            values.text(agency);
-            values.own_text(alert.to_string());
-        }),
-        None => Statement::new(DONE, |values| {
-            values.text(agency);
-            values.own_text(alert.to_string());
-        }),
-    });
-    run_all(statements, connection).await?;
-    Ok(decided)
+/// One notification is given back without an attempt, to be taken again later.
+pub(super) fn give_back(id: u64, owner: &str, next_at: Timestamp) -> Result<Statement, StoreError> {
+    const BACK: &str = "UPDATE outbox SET state = 'queued', owner = NULL, next_at = $1 \
+        WHERE id = $2 AND state = 'sending' AND owner = $3";
+    let id = stored(id)?;
+    Ok(Statement::new(BACK, |values| {
+        values.number(next_at.as_millis());
+        values.number(id);
+        values.text(owner);
+    }))
+}
+
+/// On which channels a receiver is told of the same revision.
+pub(super) async fn channels(
+    reading: &mut Reading,
+    notification: &Notification,
+) -> Result<Vec<String>, StoreError> {
+    const CHANNELS: &str = "SELECT channel FROM outbox WHERE agency = $1 AND alert = $2 AND revision = $3 \
+        AND target_kind = $4 AND target = $5 ORDER BY id";
+    let Some((alert, revision)) = notification.alert else {
+        return Ok(Vec::new());
+    };
+    let (kind, target) = target_words(&notification.target);
+    query(CHANNELS)
+        .bind(notification.agency.as_str())
+        .bind(alert.to_string())
+        .bind(revision)
+        .bind(kind)
+        .bind(target)
+        .scalars(reading.connection()?)
+        .await
 }
 
 impl Sql {
     /// Rows of a query that names one number.
-    async fn outbox_rows(
-        &self,
-        sql: &'static str,
-        number: i64,
-    ) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn outbox_rows(&self, sql: &'static str, number: i64) -> Result<Vec<Row>, StoreError> {
         let mut reading = self.reads.page().await?;
-        let rows: Vec<Row> = query(sql)
+        query(sql)
             .bind(number)
             .fetch_all(reading.connection()?)
-            .await?;
-        rows.into_iter().map(Row::read).collect()
+            .await
     }
 
     /// Those whose other channels have no rows yet.
     pub(super) async fn unrouted(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         const UNROUTED: &str = "SELECT * FROM outbox WHERE routed = 0 ORDER BY id LIMIT $1";
-        self.outbox_rows(UNROUTED, limit.into()).await
+        let rows = self.outbox_rows(UNROUTED, limit.into()).await?;
+        let (mut rows, damaged) = lease::sorted(rows);
+        let statements = damaged.iter().flat_map(lease::set_aside);
+        self.write(statements.collect()).await?;
+        rows.sort_by_key(|row| row.id);
+        Ok(rows)
     }
 
     /// One notification.
     pub(super) async fn notification(&self, id: u64) -> Result<Option<OutboxRow>, StoreError> {
         const ONE: &str = "SELECT * FROM outbox WHERE id = $1";
-        Ok(self.outbox_rows(ONE, stored(id)?).await?.pop())
+        let found = self.outbox_rows(ONE, stored(id)?).await?.pop();
+        found.map(Row::read).transpose()
     }
 }
 
@@ -342,6 +296,7 @@ struct AttemptRow {
     at: i64,
     outcome: String,
     reason: String,
+    actor: Option<String>,
 }
 
 /// All notifications about an alert.
@@ -371,6 +326,7 @@ pub(super) async fn deliveries(
             at: time(row.at)?,
             outcome,
             reason: row.reason,
+            actor: row.actor,
         });
     }
     rows.into_iter()
@@ -410,30 +366,4 @@ pub(super) async fn dead_letters(
         .scalar(reading.connection()?)
         .await?;
     count(found.unwrap_or_default())
-}
-
-/// Ladders whose next step is due.
-pub(super) async fn ladders_due(
-    reading: &mut Reading,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<LadderRow>, StoreError> {
-    const DUE: &str = "SELECT agency, alert, step, due_at, plan FROM ladder WHERE due_at <= $1 \
-        ORDER BY due_at, agency, alert LIMIT $2";
-    let rows: Vec<(String, String, i64, i64, String)> = query(DUE)
-        .bind(now.as_millis())
-        .bind(limit)
-        .fetch_all(reading.connection()?)
-        .await?;
-    rows.into_iter()
-        .map(|(whose, alert, step, due_at, plan)| {
-            Ok(LadderRow {
-                agency: agency(&whose)?,
-                alert: alert_id(&alert)?,
-                step: small(step)?,
-                due_at: time(due_at)?,
-                plan,
-            })
-        })
-        .collect()
 }

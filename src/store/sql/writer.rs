@@ -16,12 +16,13 @@ use super::commit::Work;
 use super::connection::{Connection, Source, query};
 use super::holding::{self, Fence};
 use super::insert::{Statement, run_all};
+use super::lease::Chosen;
 use super::text::Text;
-use super::{Held, Reads, Sql, alerts, failure, outbox, recovery};
+use super::{Held, Reads, Sql, alerts, failure, ladder, lease, outbox, recovery};
 use crate::model::command::Decision;
 use crate::model::time::Span;
 use crate::store::{
-    Attempted, Climb, Committed, Decided, Holding, Lease, OutboxRow, StoreError, postgres,
+    Attempted, Climb, Climbed, Committed, Decided, Holding, Lease, OutboxRow, StoreError, postgres,
 };
 
 /// Jobs that may wait. Beyond, callers wait for a place.
@@ -58,7 +59,7 @@ pub(in crate::store) enum Job {
     /// Notifications to be taken by a sender.
     Lease {
         fence: Fence,
-        lease: Box<Lease>,
+        lease: Box<(Lease, Chosen)>,
         reply: Reply<Vec<OutboxRow>>,
     },
     /// An attempt to send one.
@@ -68,8 +69,9 @@ pub(in crate::store) enum Job {
     },
     /// A step of a ladder.
     Climb {
+        fence: Fence,
         climb: Box<Climb>,
-        reply: Reply<Decided>,
+        reply: Reply<Climbed>,
     },
     /// Statements that depend on nothing; answers how many rows they changed.
     Write {
@@ -266,7 +268,7 @@ impl Job {
                 reply,
             } => {
                 let done = match holding::check(connection, &fence).await {
-                    Ok(()) => outbox::lease(connection, &lease).await,
+                    Ok(()) => lease::take(connection, &lease.0, &lease.1).await,
                     Err(error) => Err(error),
                 };
                 finish(connection, done, reply, tells).await
@@ -275,8 +277,15 @@ impl Job {
                 let done = outbox::attempted(connection, &attempted).await;
                 finish(connection, done, reply, tells).await
             }
-            Self::Climb { climb, reply } => {
-                let done = outbox::climb(connection, &climb).await;
+            Self::Climb {
+                fence,
+                climb,
+                reply,
+            } => {
+                let done = match holding::check(connection, &fence).await {
+                    Ok(()) => ladder::climb(connection, &climb).await,
+                    Err(error) => Err(error),
+                };
                 finish(connection, done, reply, tells).await
             }
             Self::Write {
@@ -299,7 +308,8 @@ impl Job {
         match self {
             Self::Hold { reply, .. } => answer(reply, Err(error)),
             Self::Commit { reply, .. } => answer(reply, Err(error)),
-            Self::Decide { reply, .. } | Self::Climb { reply, .. } => answer(reply, Err(error)),
+            Self::Decide { reply, .. } => answer(reply, Err(error)),
+            Self::Climb { reply, .. } => answer(reply, Err(error)),
             Self::Lease { reply, .. } => answer(reply, Err(error)),
             Self::TakeOver { reply, .. }
             | Self::Attempted { reply, .. }

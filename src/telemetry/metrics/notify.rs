@@ -13,6 +13,8 @@ label_values! {
     Attempt {
         /// Its receiver has it.
         Accepted = "accepted",
+        /// A broker has it, which does not tell whether anybody reads there.
+        AcceptedByBroker = "accepted_by_broker",
         /// Nobody who may read it is connected.
         NoSubscriber = "no_subscriber",
         /// Its receiver did not acknowledge it.
@@ -102,6 +104,12 @@ const DEAD: Metric = Metric::gauge(
     "notifications of the last day that nobody took, about alerts that nobody has acknowledged",
 );
 
+const DAMAGED: Metric = Metric::gauge(
+    "bailiwick_notify_damaged_ladders",
+    "ladders",
+    "ladders that can't be read and tell nobody any more, of alerts that nobody has acknowledged",
+);
+
 /// The part of the catalogue that belongs to notification.
 pub(super) const METRICS: &[&Metric] = &[
     &ATTEMPTS,
@@ -113,6 +121,7 @@ pub(super) const METRICS: &[&Metric] = &[
     &WAITING,
     &OLDEST,
     &DEAD,
+    &DAMAGED,
 ];
 
 /// Handles of notification.
@@ -127,6 +136,7 @@ pub struct Notify {
     waiting: Gauge,
     oldest: Gauge,
     dead: Gauge,
+    damaged: Gauge,
 }
 
 impl Notify {
@@ -141,6 +151,7 @@ impl Notify {
             waiting: handles.gauge(&WAITING),
             oldest: handles.gauge(&OLDEST),
             dead: handles.gauge(&DEAD),
+            damaged: handles.gauge(&DAMAGED),
         }
     }
 
@@ -170,11 +181,16 @@ impl Notify {
             .increment(if to_desk { Step::Desk } else { Step::Officer });
     }
 
-    /// How much waits, for how long the oldest, and how much nobody took.
-    pub fn stands(&self, waiting: u64, oldest_seconds: f64, dead: u64) {
+    /// How much waits, and for how long the oldest.
+    pub fn waits(&self, waiting: u64, oldest_seconds: f64) {
         self.waiting.set(whole(waiting));
         self.oldest.set(oldest_seconds);
+    }
+
+    /// How much nobody took, and how many ladders nobody can climb.
+    pub fn stands(&self, dead: u64, damaged: u64) {
         self.dead.set(whole(dead));
+        self.damaged.set(whole(damaged));
     }
 }
 

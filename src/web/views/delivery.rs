@@ -19,6 +19,8 @@ pub struct DeliveryListView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub struct DeliveryView {
+    /// By which a dead letter is sent again.
+    pub number: u64,
     /// The same at every attempt; receivers see it.
     pub key: String,
     /// The revision of the alert.
@@ -47,10 +49,13 @@ pub struct DeliveryView {
 pub struct AttemptView {
     /// When it ended.
     pub at: String,
-    /// `accepted`, `no_receiver`, `timed_out`, `passing`, `lasting` or `expired`.
+    /// `accepted`, `accepted_by_broker` (a broker has it, which does not tell whether anybody reads there), `no_receiver`,
+    /// `timed_out`, `passing`, `lasting`, `expired`, or `sent_again` where a person has sent a dead letter again.
     pub outcome: String,
     /// Why, in a few words; empty where the outcome says it all.
     pub reason: String,
+    /// Who sent it again; null where the service tried.
+    pub actor: Option<String>,
 }
 
 impl From<Delivery> for DeliveryView {
@@ -59,6 +64,7 @@ impl From<Delivery> for DeliveryView {
         let notification = row.notification;
         let next_at = row.state.is_open().then_some(notification.next_at);
         Self {
+            number: row.id,
             key: notification.key,
             revision: notification.alert.map(|(_, revision)| revision),
             to: match notification.target {
@@ -78,6 +84,7 @@ impl From<Delivery> for DeliveryView {
                     at: attempt.at.to_string(),
                     outcome: attempt.outcome.name().to_owned(),
                     reason: attempt.reason,
+                    actor: attempt.actor,
                 })
                 .collect(),
         }

@@ -114,12 +114,17 @@ fn officer(mut table: Table<'_>, id: Option<OfficerId>) -> Option<Officer> {
         .table("contact")
         .map(Table::free_texts)
         .unwrap_or_default();
+    let order = table.read("order", |node| {
+        let keys = node.list()?.iter().map(Node::text);
+        keys.map(|key| key.map(str::to_owned)).collect()
+    });
     let second = table.read("second", |node| node.id(OfficerId::parse));
     table.finish();
     Some(Officer {
         id: id?,
         name,
         contact,
+        order: order.unwrap_or_default(),
         second,
     })
 }

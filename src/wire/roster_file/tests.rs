@@ -90,6 +90,7 @@ fn expected_people() -> Roster {
         id: OfficerId::parse("o-1").unwrap(),
         name: "Officer One".to_owned(),
         second: None,
+        order: Vec::new(),
         contact: [("email", "one@example.org"), ("sms", "+44 7700 900000")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
@@ -238,7 +239,7 @@ fn problems_of_officers_and_wearers() {
     check_line(
         "contact = {",
         "email = {",
-        &["f:5: officer o-1: email: is not known; expected id, name, contact, second"],
+        &["f:5: officer o-1: email: is not known; expected id, name, contact, order, second"],
     );
     check_line(
         "\"Officer One\"",
@@ -279,6 +280,40 @@ fn problems_of_officers_and_wearers() {
             "f:55: obligation weekly: wearer: W-17 has no `timezone`; expected one, because the obligation follows its \
              clock",
         ],
+    );
+}
+
+#[test]
+fn an_officer_says_in_which_order_they_are_told() {
+    const ONE: &str =
+        "[[officer]]\nid = \"o-1\"\ncontact = { email = \"a\", push = \"b\", sms = \"c\" }\n";
+    let told = |order: &str| {
+        let roster = read_toml("f", &format!("{ONE}{order}")).unwrap();
+        let again = read_json("f", &write_json(&roster)).unwrap();
+        assert_eq!(again, roster);
+        let officer = roster.officers.into_values().next().unwrap();
+        let told: Vec<String> = officer.in_turn().map(str::to_owned).collect();
+        told.join(" ")
+    };
+    assert_eq!(told(""), "push email");
+    assert_eq!(told("order = [\"email\", \"push\"]"), "email push");
+    assert_eq!(told("order = [\"email\"]"), "email push");
+    let wrong = |order: &str, key: &str| {
+        let said = format!(
+            "f:1: officer o-1: order: \"{key}\" is no key of the contact that can be told in turn; expected each of push, email at \
+             most once, with its address in contact"
+        );
+        let printed = read_toml("f", &format!("{ONE}{order}")).unwrap_err();
+        assert_eq!(printed[0].to_string(), said);
+    };
+    wrong("order = [\"sms\"]", "sms");
+    wrong("order = [\"push\", \"push\"]", "push");
+    let without = ONE.replace("email = \"a\", ", "");
+    let printed = read_toml("f", &format!("{without}order = [\"email\"]")).unwrap_err();
+    assert_eq!(printed.len(), 1);
+    check(
+        &format!("{ONE}order = [7]"),
+        &["f:4: officer o-1: order: is a number; expected a text"],
     );
 }
 

@@ -50,6 +50,8 @@ struct OfficerEntry<'a> {
     id: &'a str,
     name: &'a str,
     contact: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    order: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     second: Option<&'a str>,
 }
@@ -60,6 +62,7 @@ impl<'a> OfficerEntry<'a> {
             id: officer.id.as_str(),
             name: &officer.name,
             contact: &officer.contact,
+            order: &officer.order,
             second: officer.second.as_ref().map(OfficerId::as_str),
         }
     }

@@ -239,6 +239,10 @@ async fn judge(url: &str, ledgers: &[Ledger]) {
         due_by: Timestamp::MAX,
         until: Timestamp::MAX,
         limit: 10,
+        share: store::Share::Fair {
+            agency: 10,
+            receiver: 10,
+        },
     };
     let waiting = store.outbox_lease(&everything).await.expect("the outbox");
     let of_desk = |row: &&store::OutboxRow| row.notification.target == store::OutboxTarget::Desk;

@@ -258,6 +258,7 @@ pub(crate) async fn definitions_are_those_in_force_at_the_floor(database: &Datab
             id: id.clone(),
             name: name.to_owned(),
             contact: std::collections::BTreeMap::default(),
+            order: Vec::new(),
             second: None,
         };
         let roster = Roster {

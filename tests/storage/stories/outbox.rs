@@ -11,7 +11,7 @@ use bailiwick::model::roster::{Officer, Roster};
 use bailiwick::model::time::{Span, Timestamp};
 use bailiwick::store::{
     AttemptOutcome, Attempted, Backlog, Lease, MQTT, Notification, ONLY_PARTITION, OutboxRow,
-    OutboxState, OutboxTarget, Retention, Settlement, Store,
+    OutboxState, OutboxTarget, Retention, Settlement, Share, Store,
 };
 use bailiwick::wire::alert::{decode, encode};
 
@@ -22,6 +22,12 @@ use crate::support::{
 pub(super) fn at(minutes: i64) -> Timestamp {
     start() + Span::minutes(minutes)
 }
+
+/// As many as there are places.
+const FAIR: Share = Share::Fair {
+    agency: 100,
+    receiver: 100,
+};
 
 /// Leases everything of a channel that is due, for five minutes.
 pub(super) async fn lease_of(
@@ -37,6 +43,7 @@ pub(super) async fn lease_of(
         due_by: at(minutes),
         until: at(minutes + 5),
         limit: 100,
+        share: FAIR,
     };
     store.outbox_lease(&lease).await.unwrap()
 }
@@ -216,6 +223,7 @@ pub(crate) async fn a_lease_keeps_others_off_until_it_runs_out(database: &Databa
         due_by: Timestamp::MAX,
         until: at(9),
         limit: 100,
+        share: FAIR,
     };
     let taken = store.outbox_lease(&everything).await.unwrap();
     assert!(taken.is_empty(), "also for those who take what waits");
@@ -383,6 +391,7 @@ pub(crate) async fn addresses_come_from_the_newest_roster(database: &Database) {
                 id,
                 name,
                 contact,
+                order: Vec::new(),
                 second: None,
             },
         )]
