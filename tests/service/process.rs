@@ -9,6 +9,7 @@ use std::time::Duration;
 use bailiwick::config::SecretSha256;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::disk::Disk;
@@ -230,6 +231,22 @@ impl Service {
         };
         let status = within("the end of the service", ended).await;
         assert!(status.success(), "it ended with {status}");
+    }
+
+    /// Reads its log from now on, as somebody does in life: in an outage it may become longer than a pipe holds. Gives what it
+    /// said, once it has ended.
+    pub(crate) fn read_log(&mut self) -> JoinSet<Vec<String>> {
+        let mut lines = self.lines.take().expect("nobody else reads it");
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
+            let mut said = Vec::new();
+            while let Some(line) = lines.next_line().await.expect("its log can be read") {
+                complain(&serde_json::from_str(&line).unwrap_or_default());
+                said.push(line);
+            }
+            said
+        });
+        reading
     }
 
     /// Whoever reads its log is gone.

@@ -69,7 +69,8 @@ async fn a_database_that_is_gone_is_waited_for() {
     const EACH: u64 = 150;
     let seconds = outage_seconds(SHORTEST_SECONDS);
     let behind = Behind::new(TAGS).await;
-    let service = Starting::new(behind.folder.path()).ready().await;
+    let mut service = Starting::new(behind.folder.path()).ready().await;
+    let mut log = service.read_log();
     let mut first = Client::open(service.mqtt, "first").await;
     first.publish(&topic(1), &report(1_000, false)).await;
     let before = service.memory_kib();
@@ -105,6 +106,9 @@ async fn a_database_that_is_gone_is_waited_for() {
     assert!(more < MEMORY_KIB_MAX, "{more} KiB more");
     assert!(told < Duration::from_mins(1), "told after {told:?}");
     service.stop().await;
+    let said = within("the end of the log", log.join_next()).await;
+    let said = said.expect("it is read").expect("no panic");
+    assert!(!said.is_empty(), "it has said nothing");
 }
 
 /// Fault F020: each answer of the database takes long. Batches grow, nobody is hung up on, and no commit is tried twice.
