@@ -43,6 +43,7 @@ fn settings(folder: &Path) -> Settings {
             owner: "stage".to_owned(),
             lease: pipeline::LEASE,
             checkpoints: pipeline::CheckpointLimits::default(),
+            uncounted: None,
         },
         keeping: keeping::Settings::default(),
         definitions: vec![
@@ -56,6 +57,7 @@ fn settings(folder: &Path) -> Settings {
             },
         ],
         simulated: false,
+        canary: None,
         replay: None,
     }
 }
