@@ -8,7 +8,7 @@ use bailiwick::tls::Identity;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rumqttc::MqttOptions;
 
-use crate::mosquitto::Mosquitto;
+use crate::mosquitto::{self, Mosquitto};
 use crate::nats::Nats;
 use crate::support::{Device, Stage, settings};
 
@@ -16,22 +16,9 @@ const SESSION: &str = "bailiwick_broker_promise{promise=\"session\"}";
 const QUEUE: &str = "bailiwick_broker_promise{promise=\"queue\"}";
 const SENT: &str = "bailiwick_broker_acks_total{result=\"sent\"}";
 
-/// The profile that we ship, with its paths and its listener in a private folder.
+/// A broker with the profile that we ship, and its logins.
 async fn profile() -> Mosquitto {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mosquitto");
-    let text = fs::read_to_string(shipped.join("mosquitto.conf")).unwrap();
-    let mut settings = String::new();
-    for line in text.lines() {
-        let line = match line.split_once(' ').map(|(key, _)| key) {
-            Some("listener" | "user" | "log_dest" | "log_type" | "connection_messages") => continue,
-            Some("password_file") => "password_file FOLDER/passwords",
-            Some("acl_file") => "acl_file FOLDER/acl",
-            Some("persistence_location") => "persistence_location FOLDER/",
-            _ => line,
-        };
-        settings.push_str(line);
-        settings.push('\n');
-    }
     let made = |folder: &Path| {
         fs::copy(shipped.join("acl"), folder.join("acl")).unwrap();
         let passwords = folder.join("passwords");
@@ -46,7 +33,7 @@ async fn profile() -> Mosquitto {
             assert!(status.success());
         }
     };
-    Mosquitto::prepared(&settings, made).await
+    Mosquitto::prepared(&mosquitto::profile(), made).await
 }
 
 /// F037: with the profile that we ship, a broker that is killed brings what it has acknowledged.

@@ -34,7 +34,46 @@ pub(crate) async fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
+/// The profile that we ship, with its paths in a private folder and without its listener and its log.
+pub(crate) fn profile() -> String {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/mosquitto/mosquitto.conf");
+    let text = fs::read_to_string(shipped).expect("the profile is there");
+    let mut settings = String::new();
+    for line in text.lines() {
+        let line = match line.split_once(' ').map(|(key, _)| key) {
+            Some("listener" | "user" | "log_dest" | "log_type" | "connection_messages") => continue,
+            Some("password_file") => "password_file FOLDER/passwords",
+            Some("acl_file") => "acl_file FOLDER/acl",
+            Some("persistence_location") => "persistence_location FOLDER/",
+            _ => line,
+        };
+        settings.push_str(line);
+        settings.push('\n');
+    }
+    settings
+}
+
 impl Mosquitto {
+    /// Starts one by the profile that we ship, which lets everybody in: a kill takes nothing that it has acknowledged.
+    pub(crate) async fn durable() -> Self {
+        Self::by_profile(&[]).await
+    }
+
+    /// The same for those who do not kill it: nothing is written down, which is many times faster.
+    pub(crate) async fn quick() -> Self {
+        Self::by_profile(&["persistence", "autosave"]).await
+    }
+
+    async fn by_profile(without: &[&str]) -> Self {
+        let access = ["allow_anonymous", "password_file", "acl_file"];
+        let left_out: Vec<&str> = access.iter().chain(without).copied().collect();
+        let settings = profile();
+        let kept = settings
+            .lines()
+            .filter(|line| !left_out.iter().any(|key| line.starts_with(key)));
+        Self::start(&kept.collect::<Vec<_>>().join("\n")).await
+    }
+
     /// Starts one that lets everybody in; `settings` are further lines of its configuration, in which `FOLDER` stands for
     /// its folder.
     pub(crate) async fn start(settings: &str) -> Self {

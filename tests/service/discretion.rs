@@ -11,6 +11,7 @@ use rumqttc::mqttbytes::v4::Connect;
 use tokio::process::{Child, Command};
 
 use crate::client::Client;
+use crate::ground::{Ground, on_each};
 use crate::process::{call, post, within};
 
 /// What is planted, in capitals of its own so that nothing else has it by chance.
@@ -48,7 +49,8 @@ wearer = "WEARERMARK"
 from = "2020-01-01T00:00:00Z"
 "#;
 
-fn configure(folder: &Path) {
+fn configure(ground: &Ground) {
+    let folder = ground.folder();
     let digest = |secret: &str| hex::encode(SecretSha256::of(secret).bytes());
     fs::write(folder.join("zones.geojson"), ZONES).expect("a file");
     fs::write(folder.join("roster.toml"), ROSTER).expect("a file");
@@ -57,7 +59,7 @@ fn configure(folder: &Path) {
         format!(
             r#"
 [database]
-url = "sqlite:{}"
+{}
 [endpoint]
 listen = "127.0.0.1:0"
 [[endpoint.login]]
@@ -81,13 +83,24 @@ roster = "roster.toml"
 [log]
 level = "trace"
 format = "json"
-"#,
-            folder.join("service.db").display(),
+{}"#,
+            ground.database(),
             digest("PASSWORDMARK"),
             digest("TOKENMARK"),
+            broker(ground),
         ),
     )
     .expect("a file");
+}
+
+/// The broker, and how we log in there.
+fn broker(ground: &Ground) -> String {
+    let table = ground.broker_table();
+    if table.is_empty() {
+        return table;
+    }
+    fs::write(ground.folder().join("password"), "PASSWORDMARK\n").expect("a file");
+    format!("{table}username = \"USERMARK\"\npassword_file = \"password\"\n")
 }
 
 /// A service whose log goes to a file, however much it is.
@@ -171,12 +184,19 @@ async fn complain_and_end(service: &mut Talkative, folder: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_marker_comes_out_in_the_log() {
-    let folder = tempfile::tempdir().expect("a private folder");
-    configure(folder.path());
-    let mut service = start(folder.path()).await;
+    on_each(nothing_comes_out).await;
+}
+
+async fn nothing_comes_out(ground: Ground) {
+    configure(&ground);
+    let folder = ground.folder();
+    let mut service = start(folder).await;
+    ground.listens(service.page, "TOKENMARK").await;
     let topic = "em/demo/DEVICEMARK/report";
     let now = bailiwick::clock::Clock::now(&bailiwick::clock::SystemClock);
-    let mut device = Client::with(service.mqtt, login("CLIENTMARK", "PASSWORDMARK")).await;
+    let at = (service.mqtt, service.page);
+    let comes = login("CLIENTMARK", "PASSWORDMARK");
+    let mut device = ground.login(at, "TOKENMARK", comes).await;
     let fix = r#"{"lat":47.13131,"lon":9.51313,"accuracy_m":5}"#;
     let report = format!(
         r#"{{"boot":"b1","seq":1,"at":"{now}","fix":{fix},"strap":"cut","checkin":{{"obligation":"o","answers":{{"why":"ANSWERMARK"}}}}}}"#
@@ -212,8 +232,8 @@ async fn no_marker_comes_out_in_the_log() {
     }
     let (status, _) = post(service.page, "TOKENMARK", "/api/v1/checkins", "PAYLOADMARK").await;
     assert!((400..500).contains(&status), "{status}");
-    complain_and_end(&mut service, folder.path()).await;
-    let log = log(folder.path());
+    complain_and_end(&mut service, folder).await;
+    let log = log(folder);
     println!("{} lines of log", log.lines().count());
     for needed in [
         "the service is ready",

@@ -18,6 +18,7 @@ mod demo;
 mod discretion;
 mod disk;
 mod full_disk;
+mod ground;
 mod kill;
 mod misuse;
 #[path = "../parts/mosquitto.rs"]

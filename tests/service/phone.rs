@@ -1,9 +1,8 @@
 //! A phone joins: an OwnTracks-shaped client over MQTT and over HTTP, in the open and encrypted, at a service as it is run.
 //!
-//! Deliberately absent: the app itself; its formats are in `src/wire/own_tracks/tests.rs`.
+//! On every ground. Deliberately absent: the app itself; its formats are in `src/wire/own_tracks/tests.rs`.
 
 use std::fs;
-use std::path::Path;
 
 use bailiwick::clock::{Clock as _, SystemClock};
 use bailiwick::config::SecretSha256;
@@ -11,10 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_secretbox::aead::{Aead as _, KeyInit as _};
 use crypto_secretbox::{Nonce, XSalsa20Poly1305};
+use rumqttc::mqttbytes::v4::Connect;
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::process::{Service, Starting, configure, within};
+use crate::ground::{Gateway, Ground, on_each};
+use crate::process::{Service, TOKEN, within};
 
 const SECRET: &str = "a-secret-made-for-this-test";
 
@@ -24,7 +25,7 @@ const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature"
 "geometry":{"type":"Point","coordinates":[9.521,47.141]}}]}"#;
 
 /// A login, an order and a zone for each of three phones; the third encrypts.
-fn prepare(folder: &Path) {
+fn prepare(ground: &Ground) {
     let phones = [1, 2, 3];
     let roster: Vec<String> = phones
         .iter()
@@ -35,18 +36,20 @@ fn prepare(folder: &Path) {
             )
         })
         .collect();
-    configure(folder, ZONES, &roster.concat());
     let digest = hex::encode(SecretSha256::of(SECRET).bytes());
-    let mut config = fs::read_to_string(folder.join("bailiwick.toml")).expect("the configuration");
+    let mut config = String::new();
     for n in phones {
         let login = format!(
             "[[endpoint.login]]\nusername = \"user-{n}\"\nsecret_sha256 = \"{digest}\"\nagency = \"demo\"\nrole = \"device\"\ndevice = \"phone-{n}\"\n"
         );
         config.push_str(&login);
     }
+    // Where it comes through a broker, nobody knows its login.
+    config.push_str("[[owntracks.phone]]\nuser = \"user-1\"\nname = \"phone-1\"\nagency = \"demo\"\ndevice = \"phone-1\"\n");
     config.push_str("[[owntracks.phone]]\nuser = \"user-3\"\nname = \"phone-3\"\nagency = \"demo\"\ndevice = \"phone-3\"\nkey_file = \"key\"\n");
+    let folder = ground.folder();
     fs::write(folder.join("key"), format!("{PASSPHRASE}\n")).expect("the key");
-    fs::write(folder.join("bailiwick.toml"), config).expect("the configuration");
+    ground.configure(ZONES, &roster.concat(), &config);
 }
 
 /// A fix within the zone, now.
@@ -105,13 +108,32 @@ async fn alerted(service: &Service) -> Vec<String> {
     wearers
 }
 
+/// A phone that publishes.
+async fn phone(ground: &Ground, service: &Service, user: &str) -> Gateway {
+    let mut connect = Connect::new(user);
+    connect.set_login(user, SECRET);
+    let at = (service.mqtt, service.page);
+    ground.login(at, TOKEN, connect).await
+}
+
+/// By the endpoint, one phone does not speak for another: it is hung up on.
+async fn nobody_speaks_for_another(service: &Service) {
+    let mut third = Client::with_login(service.mqtt, "user-3", SECRET).await;
+    let sent = third.start("owntracks/user-1/phone-1", &inside()).await;
+    assert!(sent.is_some());
+    assert_eq!(within("the end", third.acknowledgement()).await, None);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn phones_join_over_mqtt_and_http_in_the_open_and_encrypted() {
-    let folder = tempfile::tempdir().expect("a private folder");
-    prepare(folder.path());
-    let service = Starting::new(folder.path()).ready().await;
+    on_each(phones_join).await;
+}
 
-    let mut first = Client::with_login(service.mqtt, "user-1", SECRET).await;
+async fn phones_join(ground: Ground) {
+    prepare(&ground);
+    let service = ground.start().await;
+
+    let mut first = phone(&ground, &service, "user-1").await;
     first.publish("owntracks/user-1/phone-1", &inside()).await;
     assert_eq!(alerted(&service).await, ["W-1"]);
     // What its broker would say for it is kept, acknowledged, and no report.
@@ -130,7 +152,7 @@ async fn phones_join_over_mqtt_and_http_in_the_open_and_encrypted() {
     );
     assert_eq!(post(&service, "user-2", "wrong", inside()).await.0, 401);
 
-    let mut third = Client::with_login(service.mqtt, "user-3", SECRET).await;
+    let mut third = phone(&ground, &service, "user-3").await;
     let plain = inside();
     third
         .publish("owntracks/user-3/phone-3", &encrypted(&plain))
@@ -140,29 +162,20 @@ async fn phones_join_over_mqtt_and_http_in_the_open_and_encrypted() {
         post(&service, "user-3", SECRET, encrypted(&plain)).await.0,
         200
     );
-    // One phone does not speak for another: it is hung up on.
-    assert!(
-        third
-            .start("owntracks/user-1/phone-1", &plain)
-            .await
-            .is_some()
-    );
-    assert_eq!(within("the end", third.acknowledgement()).await, None);
+    nobody_speaks_for_another(&service).await;
 
     let unreadable = service.get("/api/v1/unreadable").await;
     assert_eq!(unreadable["items"][0]["count"], 1, "{unreadable}");
     service.stop().await;
 
     // The journal is read again without keys.
-    fs::remove_file(folder.path().join("key")).expect("the key goes");
-    let config =
-        fs::read_to_string(folder.path().join("bailiwick.toml")).expect("the configuration");
-    fs::write(
-        folder.path().join("bailiwick.toml"),
-        config.replace("key_file = \"key\"\n", ""),
-    )
-    .expect("the configuration");
-    let service = Starting::new(folder.path()).ready().await;
+    let folder = ground.folder();
+    fs::remove_file(folder.join("key")).expect("the key goes");
+    let file = folder.join("bailiwick.toml");
+    let config = fs::read_to_string(&file).expect("the configuration");
+    let keyless = config.replace("key_file = \"key\"\n", "");
+    fs::write(file, keyless).expect("the configuration");
+    let service = ground.start().await;
     assert_eq!(alerted(&service).await, ["W-1", "W-2", "W-3"]);
     service.stop().await;
 }

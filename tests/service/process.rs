@@ -309,18 +309,23 @@ impl Service {
 
     /// What is counted.
     pub(crate) async fn metrics(&self) -> String {
-        let request = ureq::http::Request::builder()
-            .uri(format!("http://{}/metrics", self.page))
-            .header("authorization", format!("Bearer {TOKEN}"))
-            .body(String::new())
-            .expect("a request");
-        run(request).await.1
+        counted(self.page, TOKEN).await
     }
 
     /// The number of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it runs")
     }
+}
+
+/// What a service counts.
+pub(crate) async fn counted(page: SocketAddr, token: &str) -> String {
+    let request = ureq::http::Request::builder()
+        .uri(format!("http://{page}/metrics"))
+        .header("authorization", format!("Bearer {token}"))
+        .body(String::new())
+        .expect("a request");
+    run(request).await.1
 }
 
 /// What a GET answers, as JSON.

@@ -1,9 +1,7 @@
-//! A service's journal, recorded while it runs and replayed: the same effects, digest by digest.
+//! A service's journal, recorded while it runs and replayed: the same effects, digest by digest, on every ground.
 //!
 //! The journal has all that one can have: definitions and their changes, reports of three formats, late ones with the
 //! recall that they cause, check-ins, ticks, a restart.
-
-use std::path::Path;
 
 use bailiwick::clock::{Clock as _, SystemClock};
 use bailiwick::model::effect::{Effect, EffectBody};
@@ -17,8 +15,8 @@ use bailiwick::wire::routes::Routes;
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::client::Client;
-use crate::process::{Service, Starting, TOKEN, configure, within};
+use crate::ground::{Gateway, Ground, on_each};
+use crate::process::{Service, TOKEN, within};
 
 const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"id":"school","kind":"exclusion","radius_m":80},
 "geometry":{"type":"Point","coordinates":[9.521,47.141]}}]}"#;
@@ -70,10 +68,11 @@ async fn put(service: &Service, method: &'static str, path: &str, kind: &'static
     assert!(status < 300, "{method} {path}: {status}");
 }
 
-async fn record(folder: &Path, words: &[&str]) -> String {
-    let url = format!("sqlite:{}", folder.join("service.db").display());
+async fn record(ground: &Ground, words: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bailiwick"));
-    command.args(["record", "--database", &url]).args(words);
+    command
+        .args(["record", "--database", ground.url()])
+        .args(words);
     let output = within("the recording", command.output())
         .await
         .expect("it runs");
@@ -104,7 +103,7 @@ fn told(effect: &Effect) -> Option<u64> {
 const TOPIC: &str = "em/demo/tag-1/report";
 
 /// What devices and phones say: in order, late, not readable, in other formats.
-async fn speak(tag: &mut Client) {
+async fn speak(tag: &mut Gateway) {
     for (seq, seconds, lat) in [
         (1, 600, 47.150),
         (2, 540, 47.141),
@@ -184,20 +183,22 @@ fn compare(feed: &str, rows: &[JournalRow]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_replays_to_the_same_effects() {
-    let folder = tempfile::tempdir().expect("a private folder");
-    let folder = folder.path();
-    configure(folder, ZONES, ROSTER);
-    let service = Starting::new(folder).ready().await;
-    let mut tag = Client::open(service.mqtt, "tags").await;
+    on_each(recorded).await;
+}
+
+async fn recorded(ground: Ground) {
+    ground.configure(ZONES, ROSTER, "[owntracks]\nby_name = true\n");
+    let service = ground.start().await;
+    let mut tag = ground.gateway(&service).await;
     speak(&mut tag).await;
     change(&service).await;
     service.stop().await;
-    let service = Starting::new(folder).ready().await;
-    let mut tag = Client::open(service.mqtt, "tags").await;
+    let service = ground.start().await;
+    let mut tag = ground.gateway(&service).await;
     tag.publish(TOPIC, &report(7, 10, 47.150)).await;
 
-    let feed = record(folder, &[]).await;
-    let store = connect_to_read(&format!("sqlite:{}", folder.join("service.db").display()))
+    let feed = record(&ground, &[]).await;
+    let store = connect_to_read(ground.url())
         .await
         .expect("it can be read beside the service");
     let rows = store
@@ -212,10 +213,10 @@ async fn a_recording_replays_to_the_same_effects() {
     compare(&feed, rows);
 
     // Packed, into a file, from some time on: fewer entries, and all definitions.
-    let packed = folder.join("tail.jsonl.gz");
+    let packed = ground.folder().join("tail.jsonl.gz");
     let since = rows[rows.len() - 1].stamped.now.to_string();
     record(
-        folder,
+        &ground,
         &[
             "--out",
             packed.to_str().expect("text"),
@@ -240,6 +241,6 @@ async fn a_recording_replays_to_the_same_effects() {
         "{} of {lines}",
         tail.len()
     );
-    let other = record(folder, &["--agency", "elsewhere"]).await;
+    let other = record(&ground, &["--agency", "elsewhere"]).await;
     assert!(!other.contains("tag-1"), "{other}");
 }
