@@ -24,6 +24,7 @@ mod programs;
 #[path = "../parts/signature.rs"]
 mod signature;
 #[path = "../parts/sink.rs"]
+#[expect(dead_code, reason = "others kill a sink")]
 mod sink;
 #[path = "../parts/smtp.rs"]
 mod smtp;

@@ -35,36 +35,59 @@ pub(crate) enum Answer {
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
     answer: Arc<Mutex<Answer>>,
+    keep: Arc<watch::Sender<Vec<Request>>>,
     requests: watch::Receiver<Vec<Request>>,
-    _task: JoinSet<()>,
+    task: JoinSet<()>,
 }
 
 impl Sink {
     /// Listens on a free port.
     pub(crate) async fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let answer = Arc::new(Mutex::new(answer));
         let (keep, requests) = watch::channel(Vec::new());
-        let (told, keep) = (Arc::clone(&answer), Arc::new(keep));
-        let mut task = JoinSet::new();
-        task.spawn(async move {
+        let mut sink = Self {
+            address: listener.local_addr().unwrap(),
+            answer: Arc::new(Mutex::new(answer)),
+            keep: Arc::new(keep),
+            requests,
+            task: JoinSet::new(),
+        };
+        sink.listen(listener);
+        sink
+    }
+
+    fn listen(&mut self, listener: TcpListener) {
+        let (answer, keep) = (Arc::clone(&self.answer), Arc::clone(&self.keep));
+        self.task.spawn(async move {
             let mut serving = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (answer, keep) = (Arc::clone(&told), Arc::clone(&keep));
+                let (answer, keep) = (Arc::clone(&answer), Arc::clone(&keep));
                 serving.spawn(async move {
                     // A client that goes away in the middle is what some tests are about.
                     drop(serve(stream, &answer, &keep).await);
                 });
+                while serving.try_join_next().is_some() {}
             }
         });
-        Self {
-            address,
-            answer,
-            requests,
-            _task: task,
-        }
+    }
+
+    /// Ends it where it is, with all its connections; what has arrived it remembers.
+    pub(crate) async fn kill(&mut self) {
+        self.task.shutdown().await;
+    }
+
+    /// Listens again on the same port.
+    pub(crate) async fn start_again(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.listen(listener);
+    }
+
+    /// Waits until more than so many have arrived; those beyond.
+    pub(crate) async fn after(&self, seen: usize) -> Vec<Request> {
+        let mut requests = self.requests.clone();
+        let more = requests.wait_for(|requests| requests.len() > seen).await;
+        more.unwrap()[seen..].to_vec()
     }
 
     /// Answers otherwise from now on.

@@ -38,6 +38,13 @@ mod proxy;
 mod record;
 mod renewal;
 mod roots;
+#[path = "../parts/sink.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "others need more of a sink, and unwrap"
+)]
+mod sink;
 mod standby;
 mod stories;
 #[path = "../golden/story.rs"]

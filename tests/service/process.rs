@@ -79,11 +79,14 @@ format = "json"
     );
 }
 
+/// The log of a service, line by line.
+pub(crate) type Log = Lines<BufReader<ChildStderr>>;
+
 /// A running service.
 pub(crate) struct Service {
     child: Child,
     /// Its log; none when nobody reads it any more.
-    lines: Option<Lines<BufReader<ChildStderr>>>,
+    lines: Option<Log>,
     /// Where devices report.
     pub(crate) mqtt: SocketAddr,
     /// Where people look.
@@ -95,7 +98,7 @@ pub(crate) struct Service {
 /// Starts a process; it may be killed before it says that it is ready.
 pub(crate) struct Starting {
     child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
+    lines: Log,
 }
 
 impl Starting {
@@ -247,6 +250,11 @@ impl Service {
             said
         });
         reading
+    }
+
+    /// Somebody else reads its log from now on.
+    pub(crate) fn take_log(&mut self) -> Log {
+        self.lines.take().expect("nobody else has it")
     }
 
     /// Whoever reads its log is gone.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bailiwick::model::id::ContentHash;
 use bailiwick::model::time::{Span, Timestamp};
@@ -14,12 +15,20 @@ use rumqttc::mqttbytes::v4::{Connect, Packet, PubAck, Publish, Subscribe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::Chance;
 use crate::process::{LOGIN, TOKEN};
 
 /// Reports that may be on their way at once.
 const WINDOW: usize = 40;
+
+/// Reports that a device keeps before it makes new ones: a broker takes far more of them than can be stored.
+const KEPT_MAX: usize = 40;
+
+/// How long a device waits for anything at all before it sends again what has no receipt; doubles each time in vain, because
+/// what is sent again makes those busier who are slow.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Longest packet.
 const PACKET_MAX: usize = 1024 * 1024;
@@ -58,6 +67,7 @@ pub(super) struct Device {
     state: State,
     /// Made and not receipted, oldest first.
     kept: BTreeMap<u64, String>,
+    patience: Duration,
     count: watch::Sender<u64>,
 }
 
@@ -96,6 +106,7 @@ impl Device {
             seq: 0,
             state: State::default(),
             kept: BTreeMap::new(),
+            patience: PATIENCE,
             count,
         }
     }
@@ -119,7 +130,7 @@ impl Device {
         }
     }
 
-    /// One connection; none when it broke, something when all is receipted and nothing more is wanted.
+    /// One connection; none when it broke or stands still, something when all is receipted and nothing more is wanted.
     async fn session(
         &mut self,
         address: SocketAddr,
@@ -138,7 +149,7 @@ impl Device {
                     .map(|(seq, payload)| (*seq, payload.clone()));
                 let (seq, payload) = match again {
                     Some(kept) => kept,
-                    None if *draining.borrow() => break,
+                    None if *draining.borrow() || self.kept.len() >= KEPT_MAX => break,
                     None => self.make(),
                 };
                 next = seq + 1;
@@ -151,11 +162,14 @@ impl Device {
             if *draining.borrow() && self.kept.is_empty() {
                 return Some(());
             }
-            let packet = line.packet().await?;
+            let Ok(packet) = timeout(self.patience, line.packet()).await else {
+                self.patience *= 2;
+                return None;
+            };
+            let packet = packet?;
             if let Packet::PubAck(ack) = packet {
                 let seq = line.flying.remove(&ack.pkid)?;
                 self.ledger.acknowledged.insert(seq);
-                self.count.send_modify(|count| *count += 1);
             } else if let Packet::Publish(receipt) = packet {
                 self.take_receipt(&receipt.payload);
                 line.acknowledge(receipt.pkid).await?;
@@ -170,7 +184,10 @@ impl Device {
             let bound = |place: usize| range[place].as_u64().expect("a number");
             for seq in bound(0)..=bound(1) {
                 self.kept.remove(&seq);
-                self.ledger.receipted.insert(seq);
+                if self.ledger.receipted.insert(seq) {
+                    self.patience = PATIENCE;
+                    self.count.send_modify(|count| *count += 1);
+                }
             }
         }
     }
