@@ -46,6 +46,7 @@ fn settings(folder: &Path) -> Settings {
             uncounted: None,
         },
         keeping: keeping::Settings::default(),
+        canary: None,
         definitions: vec![
             Event::Parameters {
                 agency: agency(),
