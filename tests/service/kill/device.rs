@@ -20,11 +20,9 @@ use tokio::time::timeout;
 use super::Chance;
 use crate::process::{LOGIN, TOKEN};
 
-/// Reports that may be on their way at once.
-const WINDOW: usize = 40;
-
-/// Reports that a device keeps before it makes new ones: a broker takes far more of them than can be stored.
-const KEPT_MAX: usize = 40;
+/// Reports that a device keeps before it makes new ones, all of them on their way at once. A broker takes far more than can
+/// be stored, and every report may raise alerts that somebody is to be told of.
+const KEPT_MAX: usize = 10;
 
 /// How long a device waits for anything at all before it sends again what has no receipt; doubles each time in vain, because
 /// what is sent again makes those busier who are slow.
@@ -141,7 +139,7 @@ impl Device {
         // What is not receipted goes out again, oldest first, before anything new.
         let mut next = 0;
         loop {
-            while line.flying.len() < WINDOW {
+            loop {
                 let again = self
                     .kept
                     .range(next..)

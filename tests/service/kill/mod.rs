@@ -26,7 +26,7 @@ use crate::process::within;
 const DEVICES: u32 = 12;
 
 /// Most receipts, of all devices, before the next kill.
-const RECEIPTS_MAX: u64 = 150;
+const RECEIPTS_MAX: u64 = 100;
 
 /// Numbers that follow from a seed (splitmix64).
 #[derive(Debug, Clone)]
