@@ -5,6 +5,7 @@
 //! late commits); it ends this process, whose state is out of date from then on. Deliberately absent: what is done while
 //! it is ours.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,15 +107,29 @@ impl Tenure {
     }
 
     /// Keeps it until another has it; says why it ended. Trouble with the database is waited out: while nothing can be
-    /// stored nothing is acknowledged, and nobody else can be at work either, or we shall hear of it.
+    /// stored nothing is acknowledged, and nobody else can be at work either, or we shall hear of it. Before the lease can
+    /// have run out we say that we are not ready: another may be at work by then, and nobody else may have found out.
     pub async fn keep(&self) -> TenureError {
         let term = u64::try_from(self.settings.term.as_millis()).unwrap_or_default();
         let pause = Duration::from_millis(term) / RENEWALS_PER_TERM;
         let mut failing = false;
         loop {
             tokio::time::sleep(pause).await;
-            match self.hold().await {
-                Ok(Holding::Ours) => failing = false,
+            let mut held = pin!(self.hold());
+            let answer = match tokio::time::timeout(pause, &mut held).await {
+                Ok(answer) => answer,
+                Err(_elapsed) => {
+                    self.not_renewed();
+                    failing = true;
+                    held.await
+                }
+            };
+            match answer {
+                Ok(Holding::Ours) => {
+                    if std::mem::take(&mut failing) {
+                        self.health.clear(Trouble::Store);
+                    }
+                }
                 Ok(Holding::Others { owner, .. }) => {
                     return TenureError::Replaced { by: owner };
                 }
@@ -123,10 +138,16 @@ impl Tenure {
                         warn!(%cause, "the lease could not be renewed and is tried again");
                     }
                     failing = true;
+                    self.not_renewed();
                 }
                 Err(error) => return TenureError::Store(error),
             }
         }
+    }
+
+    fn not_renewed(&self) {
+        let detail = "the database does not answer, and another engine may be at work by now";
+        self.health.raise(Trouble::Store, self.clock.now(), detail);
     }
 
     /// Gives it back, so that nobody waits for its end.

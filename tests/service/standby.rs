@@ -210,6 +210,8 @@ async fn an_engine_that_is_cut_off_from_the_database_is_replaced() {
         .await
         .expect("the socket takes it");
     let second = follows(second, "cut off").await;
+    let (status, health) = call(first.page, "", ("GET", "/readyz")).await;
+    assert_eq!(status, 503, "not ready beside its successor: {health}");
     assert!(cut.nothing_is_acknowledged().await);
     publish(&second, 2).await;
     proxy.set(Way::Open);

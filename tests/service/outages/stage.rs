@@ -58,7 +58,6 @@ fn settings(folder: &Path) -> Settings {
             },
         ],
         simulated: false,
-        canary: None,
         replay: None,
     }
 }

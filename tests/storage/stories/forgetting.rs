@@ -8,6 +8,7 @@ use bailiwick::store::{
     AttemptOutcome, Attempted, Forgetting, Lease, MQTT, OutboxState, Settled, Settlement, Store,
 };
 
+use super::outbox::FAIR;
 use crate::support::{Database, Script, agency, alert, closing, demo, revised, start, tells};
 
 /// Raises an alert, ends it where that is wanted, and closes it where that is.
@@ -54,6 +55,7 @@ async fn send(store: &dyn Store) {
         due_by: at,
         until: at + Span::minutes(1),
         limit: 99,
+        share: FAIR,
     };
     for row in store.outbox_lease(&lease).await.unwrap() {
         let attempted = Attempted {

@@ -24,7 +24,7 @@ pub(super) fn at(minutes: i64) -> Timestamp {
 }
 
 /// As many as there are places.
-const FAIR: Share = Share::Fair {
+pub(super) const FAIR: Share = Share::Fair {
     agency: 100,
     receiver: 100,
 };
