@@ -64,7 +64,7 @@ impl Renewal {
                     metrics.renewed(Renewed::Good);
                     info!(
                         sent_away,
-                        "the configuration's logins, tokens and TLS files are in force as they are now"
+                        "the configuration's logins, tokens and TLS files are in force as they are now; all else in it holds from the next start on"
                     );
                 }
                 Err(error) => {

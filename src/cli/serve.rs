@@ -4,10 +4,12 @@
 //! the configuration's logins and tokens is put in force meanwhile (see [`super::renewal`]).
 //! Deliberately absent: what any part does (see `crate::app`).
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -22,12 +24,16 @@ use crate::config;
 use crate::ingest::{Limits, Login, Proof, Role};
 use crate::model::event::Event;
 use crate::pipeline::{self, keeping};
-use crate::telemetry;
+use crate::telemetry::metrics::service::Service;
+use crate::telemetry::{self, Log};
 use crate::web;
 use crate::wire::gzip;
 
 /// Bytes of a secret: more than can ever be guessed.
 const SECRET_BYTES: usize = 32;
+
+/// How often it is looked whether lines of the log were lost.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// What `serve` takes.
 #[derive(Debug, Args)]
@@ -42,24 +48,31 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let renewal = Renewal::new(&arguments.config);
     let environment = config::Environment::of_process();
     let settings = config::Settings::read(&arguments.config, &environment)?;
-    telemetry::install(&settings.log)?;
+    let log = telemetry::install(&settings.log)?;
     let settings = parts(settings)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    runtime.block_on(serve(settings, renewal))?;
+    runtime.block_on(serve(settings, renewal, &log))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
+async fn serve(settings: Settings, renewal: Renewal, log: &Log) -> anyhow::Result<()> {
     let standing = App::answering(settings, Arc::new(SystemClock)).await?;
     // Whoever loses a token loses it here as well, while another is at work.
-    let renewing = renewal.run(standing.doorkeepers(), standing.metrics().service());
-    let mut renewing = std::pin::pin!(renewing);
+    let metrics = standing.metrics().service();
+    let renewing = renewal.run(standing.doorkeepers(), Arc::clone(&metrics));
+    let beside = async {
+        tokio::select! {
+            never = renewing => never,
+            never = count_lost(log, &metrics) => never,
+        }
+    };
+    let mut beside = std::pin::pin!(beside);
     let started = tokio::select! {
-        never = &mut renewing => match never {},
+        never = &mut beside => match never {},
         app = standing.take_turn() => Some(app?),
         // It may stand by for days.
         () = interrupted() => None,
@@ -73,12 +86,21 @@ async fn serve(settings: Settings, renewal: Renewal) -> anyhow::Result<()> {
     let (page, mqtt) = (address(app.web_address()), address(app.endpoint_address()));
     info!(page, mqtt, "the service is ready");
     let failure = tokio::select! {
-        never = renewing => match never {},
+        never = beside => match never {},
         () = interrupted() => None,
         error = app.failed() => Some(error),
     };
     app.stop().await;
     failure.map_or(Ok(()), Err)
+}
+
+/// Counts the lines of the log that nobody read in time.
+async fn count_lost(log: &Log, metrics: &Service) -> Infallible {
+    let mut every = tokio::time::interval(COUNT_EVERY);
+    loop {
+        every.tick().await;
+        metrics.log_lost(log.lost());
+    }
 }
 
 /// A name that no other process bears, on no computer and at no time: whoever bears the name of a partition's owner is

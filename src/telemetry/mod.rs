@@ -1,8 +1,8 @@
 //! How the service tells operators what it does: log output here, numbers in [`metrics`].
 //!
 //! A log line is a sentence that reads alone, with fields to search by. Level and format come in as [`LogSettings`];
-//! lines go to standard error, because standard output belongs to what a command prints. A line that can't be written
-//! is lost and stops nothing. Deliberately absent: reading the environment (see `config`), product logic, and every
+//! lines go to standard error, because standard output belongs to what a command prints. A line that can't be written,
+//! or that nobody reads, is lost and stops nothing. Deliberately absent: reading the environment (see `config`), product logic, and every
 //! person, device, place and payload.
 
 pub mod metrics;
@@ -10,8 +10,12 @@ pub mod metrics;
 use std::io::{self, IsTerminal as _};
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that may wait for whoever reads the log: a few MB. Beyond, new ones are lost and counted.
+const LINES_WAITING_MAX: usize = 10_000;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,13 +64,40 @@ pub enum TelemetryError {
     Installed,
 }
 
-/// Sets up logging for the whole process. Only `main` does this; tests use [`subscriber`] with a scope of their own.
+/// The log of this process. What waits when it is dropped is written, for a second at most.
+#[derive(Debug)]
+#[must_use = "nothing is written any more when it is dropped"]
+pub struct Log {
+    _worker: WorkerGuard,
+    lost: ErrorCounter,
+}
+
+impl Log {
+    /// Lines that were lost so far, because nobody read the log.
+    pub fn lost(&self) -> usize {
+        self.lost.dropped_lines()
+    }
+}
+
+/// Sets up logging for the whole process: a thread writes the lines, and nobody else waits for whoever reads them. Only `main`
+/// does this; tests use [`subscriber`] with a scope of their own.
 ///
 /// # Errors
 /// When the level can't be read, or logging is set up already.
-pub fn install(settings: &LogSettings) -> Result<(), TelemetryError> {
-    let subscriber = subscriber(settings, io::stderr, io::stderr().is_terminal())?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_other| TelemetryError::Installed)
+pub fn install(settings: &LogSettings) -> Result<Log, TelemetryError> {
+    let (writer, worker) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_WAITING_MAX)
+        .lossy(true)
+        .thread_name("log")
+        .finish(io::stderr());
+    let lost = writer.error_counter();
+    let subscriber = subscriber(settings, writer, io::stderr().is_terminal())?;
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|_other| TelemetryError::Installed)?;
+    Ok(Log {
+        _worker: worker,
+        lost,
+    })
 }
 
 /// What writes the log lines, to any writer, and with colours where asked for.

@@ -51,6 +51,46 @@ async fn a_log_that_nobody_reads_any_more_stops_nothing() {
     service.stop().await;
 }
 
+/// Whoever reads the log may stop in the middle of it: a pipe holds 64 KiB, and no line waits for a place in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_read_no_further_holds_nobody_up() {
+    let folder = tempfile::tempdir().expect("a private folder");
+    configure(folder.path(), ZONES, ROSTER);
+    change(
+        folder.path(),
+        "format = \"json\"",
+        "format = \"json\"\nlevel = \"trace\"",
+    );
+    let service = Starting::new(folder.path()).ready().await;
+    let mut device = Client::open(service.mqtt, "tag-1").await;
+    // Each report is several lines, and nobody reads on.
+    for round in 0..20 {
+        for number in 1..=200 {
+            let seq = 200 * round + number;
+            let report = format!(r#"{{"boot":"b1","seq":{seq},"at":"2026-11-21T19:00:00Z"}}"#);
+            let sent = device.start("em/demo/tag-1/report", &report).await;
+            sent.expect("it takes messages");
+        }
+        for _ in 1..=200 {
+            let acknowledged = within("an acknowledgement", device.acknowledgement()).await;
+            acknowledged.expect("it is there");
+        }
+    }
+    let lost = async {
+        loop {
+            let scrape = service.metrics().await;
+            let lost = scrape
+                .lines()
+                .find_map(|line| line.strip_prefix("bailiwick_service_log_lines_lost "));
+            if lost.is_some_and(|lost| lost != "0") {
+                return;
+            }
+        }
+    };
+    within("the loss of lines", lost).await;
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_and_tokens_change_while_it_runs() {
     let folder = tempfile::tempdir().expect("a private folder");

@@ -74,6 +74,8 @@ label_values! {
         TooLarge = "too_large",
         /// The broker had retained it: it is a repeat or old, and no sign of life.
         Retained = "retained",
+        /// The same of a phone, whose app asks for it by default.
+        RetainedPhone = "retained_phone",
     }
 }
 

@@ -46,6 +46,11 @@ const RENEWALS: Metric = Metric::counter(
     "changes of the configuration while the service ran, by what became of them",
 )
 .by("result", Renewed::TEXTS);
+const LOG_LOST: Metric = Metric::gauge(
+    "bailiwick_service_log_lines_lost",
+    "lines",
+    "lines of the log that were lost since the start, because nobody read it",
+);
 const CANARY_ROUNDS: Metric = Metric::counter(
     "bailiwick_canary_rounds_total",
     "rounds",
@@ -71,6 +76,7 @@ const CANARY_EVERY: Metric = Metric::gauge(
 /// The part of the catalogue that belongs to the service as a whole.
 pub(super) const METRICS: &[&Metric] = &[
     &RENEWALS,
+    &LOG_LOST,
     &CANARY_ROUNDS,
     &CANARY_ALERT,
     &CANARY_COMPLETE,
@@ -81,6 +87,7 @@ pub(super) const METRICS: &[&Metric] = &[
 #[derive(Debug)]
 pub struct Service {
     renewals: CounterBy<Renewed>,
+    log_lost: Gauge,
     canary_rounds: CounterBy<CanaryRound>,
     canary_alert: Histogram,
     canary_complete: Gauge,
@@ -91,6 +98,7 @@ impl Service {
     pub(super) fn new(handles: &Handles) -> Self {
         Self {
             renewals: handles.counter_by(&RENEWALS),
+            log_lost: handles.gauge(&LOG_LOST),
             canary_rounds: handles.counter_by(&CANARY_ROUNDS),
             canary_alert: handles.histogram(&CANARY_ALERT),
             canary_complete: handles.gauge(&CANARY_COMPLETE),
@@ -101,6 +109,12 @@ impl Service {
     /// A changed configuration was read.
     pub fn renewed(&self, result: Renewed) {
         self.renewals.increment(result);
+    }
+
+    /// So many lines of the log were lost since the start.
+    pub fn log_lost(&self, lines: usize) {
+        self.log_lost
+            .set(f64::from(u32::try_from(lines).unwrap_or(u32::MAX)));
     }
 
     /// The canary begins a round every so many seconds.
