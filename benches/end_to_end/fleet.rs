@@ -186,12 +186,14 @@ async fn client(order: Order, (number, begin): (u32, Instant)) -> anyhow::Result
     let mut flying: VecDeque<(u16, Instant)> = VecDeque::with_capacity(WINDOW);
     let (mut out, mut answers) = (BytesMut::new(), BytesMut::with_capacity(16 * 1024));
     let per_second = order.rate.map(|rate| rate / f64::from(order.connections));
+    // Not all at the same instant.
+    let phase = f64::from(number) / f64::from(order.connections);
     while Instant::now() < stop {
         out.clear();
         let free = WINDOW - flying.len();
         let due = per_second.map_or(free, |rate| {
-            let due = begin.elapsed().as_secs_f64() * rate;
-            let due = (0..free).take_while(|more| (seq + *more as u64) as f64 <= due);
+            let due = begin.elapsed().as_secs_f64() * rate + phase;
+            let due = (0..free).take_while(|more| (seq + *more as u64 + 1) as f64 <= due);
             due.count()
         });
         for _ in 0..due {
@@ -207,8 +209,10 @@ async fn client(order: Order, (number, begin): (u32, Instant)) -> anyhow::Result
         }
         stream.write_all(&out).await?;
         if flying.is_empty() {
-            // Paced, and nothing is on its way: until the next is due.
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            // Paced, and nothing is on its way: until the next is due. Looking more often would load the cores by itself.
+            let next = per_second.map_or(0.0, |rate| (seq as f64 + 1.0 - phase) / rate);
+            let next = begin + Duration::from_secs_f64(next);
+            tokio::time::sleep_until(next.min(stop).into()).await;
             continue;
         }
         let got = stream.read_buf(&mut answers).await?;

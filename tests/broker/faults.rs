@@ -186,6 +186,26 @@ async fn poison_is_taken_off_a_session_that_is_kept() {
     println!("poison in a session that is kept: 4 set aside, 5 of 5 acknowledged, none came again");
 }
 
+/// F051: a phone's app asks for it by default, which is nobody's mistake: counted, and neither judged nor kept.
+#[tokio::test]
+async fn what_is_retained_of_a_phone_is_ordinary() {
+    let broker = Mosquitto::start("").await;
+    let mut phone = Device::connect(broker.port, "phone-1").await;
+    let topic = "owntracks/demo/phone-1";
+    let position = r#"{"_type":"location","tst":1767225600,"lat":53.4,"lon":-2.25}"#;
+    phone.send(topic, position, QoS::AtLeastOnce, true).await;
+    let mut settings = settings(broker.port);
+    settings.routes.take_by_name(true);
+    let mut stage = Stage::with(settings);
+    stage.subscribed(1).await;
+    stage.reaches(&aside("retained_phone"), 1).await;
+    phone.send(topic, position, QoS::AtLeastOnce, true).await;
+    let delivery = stage.delivery().await;
+    assert_eq!(delivery.content.reports.len(), 1, "the next is live");
+    assert!(delivery.content.unreadable.is_empty());
+    stage.stop().await;
+}
+
 /// F051: what the broker had retained is no sign of life; it is kept once and not judged.
 #[tokio::test]
 async fn retained_reports_are_kept_once_and_not_judged() {

@@ -139,8 +139,13 @@ fn read(house: &House, arrival: &Arrival) -> Read {
     Read::Content(agency, content, numbered)
 }
 
-/// A report that the broker had kept for whoever subscribes next: it says nothing of now. New ones are kept for people.
+/// A report that the broker had kept for whoever subscribes next: it says nothing of now. New ones are kept for people, but
+/// for those of phones, whose app asks for it by default: there is nothing to be mended.
 fn retained(house: &House, route: &Route, (topic, payload): (&str, &Bytes)) -> Read {
+    if matches!(route, Route::Phone { .. }) {
+        house.metrics.set_aside(BrokerSetAside::RetainedPhone);
+        return Read::Nothing;
+    }
     let is_news = lock(&house.memory).is_news(topic, payload);
     if !is_news {
         house.metrics.set_aside(BrokerSetAside::Retained);
