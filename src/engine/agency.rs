@@ -463,6 +463,7 @@ fn timed_scene<'a>(
             blind,
             until: blind.until + parameters.drain.min(DRAIN_MAX),
         }),
+        written: None,
         effects: step.effects,
     }
 }

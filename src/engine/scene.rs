@@ -26,6 +26,9 @@ pub(super) struct Scene<'a> {
     pub(super) cause: Cause,
     /// A blind interval of ours that bears on deadlines.
     pub(super) hold: Option<Hold>,
+    /// Under the naive rules, which are compared with other programs: latitude and longitude of the report as it wrote them,
+    /// with more decimals than our grid has.
+    pub(super) written: Option<(f64, f64)>,
     /// What follows.
     pub(super) effects: &'a mut Vec<Effect>,
 }

@@ -10,7 +10,7 @@ use crate::fence::bounds::Bounds;
 use crate::fence::circle::Circle;
 use crate::fence::metric::{FARTHEST_M, Spot, Window};
 use crate::fence::outline::{NEAR_M, Outline};
-use crate::model::place::Place;
+use crate::model::place::{Place, UNITS_PER_DEGREE};
 use crate::model::units::Metres;
 use crate::model::zone::{Polygon, Ring, Shape, Zone};
 
@@ -113,6 +113,19 @@ impl PreparedZone {
     /// The distance to the boundary: negative inside, positive outside, zero on it.
     pub fn signed_distance(&self, place: Place) -> Metres {
         self.measure(place, FARTHEST_M)
+    }
+
+    /// The signed distance of a position with more decimals than the grid has, for comparison with programs that know no
+    /// grid; none for areas and corridors, whose sides are exact on the grid alone.
+    pub fn signed_distance_off_grid(&self, lat: f64, lon: f64) -> Option<Metres> {
+        let Form::Circle(circle) = &self.form else {
+            return None;
+        };
+        let spot = Spot {
+            lat: lat * UNITS_PER_DEGREE,
+            lon: lon * UNITS_PER_DEGREE,
+        };
+        Some(rounded(circle.distance(spot), circle.contains(spot)))
     }
 
     /// The same as [`signed_distance`](Self::signed_distance), or none when the place is outside and farther than

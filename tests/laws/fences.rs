@@ -226,3 +226,31 @@ fn a_cut_along_the_antimeridian_is_no_boundary() {
         prop_assert_eq!(zones[0].signed_distance(place), zones[1].signed_distance(place), "at {:?}", place);
     });
 }
+
+/// Off the grid a circle's line is where it is: between the last place inside and the first outside lie less than two
+/// micrometres, where on the grid lie eleven millimetres.
+#[test]
+fn a_circle_knows_positions_between_the_places_of_the_grid() {
+    let (lat, lon) = (37.757_653, -122.392_663);
+    let circle = Shape::Circle {
+        centre: Place::from_degrees(lat, lon).unwrap(),
+        radius: Metres::new(300.0).unwrap(),
+    };
+    let circle = &prepared(&[circle])[0];
+    let outside = |north: f64| circle.signed_distance_off_grid(north, lon).unwrap().get() > 0.0;
+    let (mut inner, mut outer) = (lat, lat + 0.01);
+    for _ in 0..40 {
+        let middle = f64::midpoint(inner, outer);
+        *(if outside(middle) {
+            &mut outer
+        } else {
+            &mut inner
+        }) = middle;
+    }
+    assert!((outer - inner) * 111_000.0 < 0.000_002, "{inner} {outer}");
+    let on_grid = [inner, outer].map(|north| Place::from_degrees(north, lon).unwrap());
+    assert_eq!(on_grid[0], on_grid[1], "the grid knows one place there");
+    let area = Shape::Polygons(vec![]);
+    let area = &prepared(&[area])[0];
+    assert_eq!(area.signed_distance_off_grid(lat, lon), None);
+}

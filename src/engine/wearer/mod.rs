@@ -62,6 +62,7 @@ impl Wearer {
         self.facts.newest = self.facts.newest.max(Some(report.at));
         power::judge(self, scene, report);
         let Some(raw) = &report.fix else { return };
+        scene.written = scene.parameters.naive.then_some((raw.lat, raw.lon));
         match intake::position(raw, report, scene.now, scene.parameters) {
             Ok(fix) => self.weigh(
                 scene,

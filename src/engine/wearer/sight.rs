@@ -135,11 +135,13 @@ impl Wearer {
         };
         let distance = near.unwrap_or(within);
         if scene.parameters.naive {
-            return presence::measure_naively(
-                fix,
-                distance,
-                near.is_some() && zone.contains(fix.place),
+            let written = scene.written.filter(|_| near.is_some());
+            let off_grid = written.and_then(|(lat, lon)| zone.signed_distance_off_grid(lat, lon));
+            let (distance, inside) = off_grid.map_or_else(
+                || (distance, near.is_some() && zone.contains(fix.place)),
+                |distance| (distance, distance.get() <= 0.0),
             );
+            return presence::measure_naively(fix, distance, inside);
         }
         presence::measure(fix, distance)
     }
