@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: the settings themselves (see `crate::config`).
 
+mod fits;
+
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,8 +31,8 @@ pub(super) enum Command {
 /// What `config check` takes.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Variables of the environment that count: BAILIWICK_DATABASE_URL, BAILIWICK_ENDPOINT_LISTEN, BAILIWICK_WEB_LISTEN,
-BAILIWICK_LOG. A configuration in which nobody may connect yet is no problem but a warning.
+    after_help = "Variables of the environment that count: BAILIWICK_DATABASE_URL, BAILIWICK_ENDPOINT_LISTEN, BAILIWICK_BROKER_URL,
+BAILIWICK_WEB_LISTEN, BAILIWICK_LOG. A configuration in which nobody may connect yet is no problem but a warning.
 Exit codes: 0 no problems (there may be warnings); 1 problems, or a file can't be read; 2 the command line was not understood."
 )]
 pub(super) struct Check {
@@ -88,6 +90,9 @@ fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     };
     for gap in settings.gaps() {
         findings.warning(&of(&file, "", gap.to_owned()))?;
+    }
+    for (entry, message) in fits::strangers(&settings) {
+        findings.warning(&of(&file, &entry, message))?;
     }
     for listening in settings.tls() {
         if let Err(error) = listening.read() {
@@ -155,6 +160,9 @@ fn check_agency(
         }
         for warning in roster.warnings() {
             findings.misfit(&name(path), warning)?;
+        }
+        for (entry, message) in fits::unreachable(&roster, settings) {
+            findings.warning(&of(&name(path), &entry, message))?;
         }
     }
     let parameters = match &agency.rules {

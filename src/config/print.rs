@@ -107,6 +107,7 @@ const RECEIVERS: &str = "\
 # only.
 #[notify.email]
 #host = \"mail.example.org\"
+#port = 587
 #security = \"starttls\"
 #from = \"Bailiwick <alerts@example.org>\"
 #username = \"alerts\"

@@ -28,6 +28,31 @@ fn what_is_printed_checks() {
     assert_eq!(lines.last().unwrap()["agencies"], 1, "{lines:?}");
 }
 
+/// A misspelt agency, and an officer with an address that nothing writes to, are silent until somebody is not told.
+#[test]
+fn what_does_not_fit_together_is_a_warning() {
+    let desk = Desk::new();
+    desk.write("secret", "made by a machine, 32 bytes long\n");
+    desk.write(
+        "roster.toml",
+        "[[officer]]\nid = \"o-1\"\ncontact = { email = \"o-1@example.org\" }\n\
+         [[officer]]\nid = \"o-2\"\ncontact = { email = \"o-2@example.org\", mqtt = \"yes\" }\n",
+    );
+    let text = "[[token]]\nname = \"desk\"\nsecret_file = \"secret\"\nagency = \"county\"\nscope = \"act\"\n\
+                [[endpoint.login]]\nusername = \"tag-7\"\nsecret_file = \"secret\"\nagency = \"conty\"\nrole = \"device\"\ndevice = \"tag-7\"\n\
+                [[agency]]\nid = \"county\"\nroster = \"roster.toml\"\n";
+    desk.write("b.toml", text);
+    let said = desk.good(&["config", "check", "b.toml"]);
+    let expected = "warning: b.toml: login tag-7: agency conty has no [[agency]] here, only county has; unless its zones and roster \
+                    come over HTTP, nobody of it is judged\n\
+                    warning: roster.toml: officer o-1: can be reached by email alone, and [notify] has no such channel; the desk is \
+                    told at once in their place\n";
+    assert!(said.starts_with(expected), "{said}");
+    desk.write("b.toml", text.replace("conty", "county"));
+    let said = desk.good(&["config", "check", "b.toml"]);
+    assert!(!said.contains("[[agency]]"), "{said}");
+}
+
 #[test]
 fn files_that_it_names_are_checked_with_it() {
     let desk = Desk::new();
