@@ -3,10 +3,13 @@
 //! Takes an event with its time, lets the engine step, gives the journal's entry. The same function serves live messages
 //! and the replay at a start, so that both leave the same behind. Deliberately absent: the store, the clock, waiting.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::delivery::Received;
 use super::marks::{CheckpointLimits, Marks};
 use super::sightings::Sightings;
 use crate::engine::Engine;
@@ -19,6 +22,26 @@ use crate::model::snapshot::Snapshot;
 use crate::model::time::{Span, Timestamp};
 use crate::store::{Checkpoint, Entry, LastSeen, Taken};
 use crate::telemetry::metrics::pipeline::Pipeline as Metrics;
+
+/// Judging broke over an event.
+struct Broken {
+    event: Event,
+    raw: Option<Bytes>,
+    cause: Box<dyn Any + Send>,
+}
+
+/// What nothing could be taken away from to go on: the mistake goes on as it came.
+fn whole(stepped: Result<Option<Entry>, Box<Broken>>) -> Option<Entry> {
+    stepped.unwrap_or_else(|broken| resume_unwind(broken.cause))
+}
+
+/// In our own tests a device of this name stands for a rule that panics.
+#[cfg(test)]
+fn break_over(event: &Event) {
+    if let Event::Report { report, .. } = event {
+        assert_ne!(report.device.as_str(), "poison", "a rule that panics");
+    }
+}
 
 /// How long a history that was asked for keeps its wearer from a checkpoint.
 const RECALL_PATIENCE: Span = Span::minutes(2);
@@ -49,26 +72,43 @@ impl Judge {
         }
     }
 
-    /// Judges a report; the entry bears the device's bytes.
+    /// Judges a report; the entry bears the device's bytes. Where judging breaks, it gives the report back, and nothing of
+    /// this counts any more.
     pub(super) fn report(
         &mut self,
         now: Timestamp,
         agency: &AgencyId,
         report: Report,
         raw: Bytes,
-    ) -> Option<Entry> {
+    ) -> Result<Option<Entry>, Box<Received>> {
         let event = Event::Report {
             agency: agency.clone(),
             report: Box::new(report),
         };
-        let entry = self.step(now, event, Some(raw))?;
-        self.count(&entry);
-        Some(entry)
+        match self.step(now, event, Some(raw)) {
+            Ok(entry) => {
+                if let Some(entry) = &entry {
+                    self.count(entry);
+                }
+                Ok(entry)
+            }
+            Err(broken) => match *broken {
+                Broken {
+                    event: Event::Report { report, .. },
+                    raw: Some(raw),
+                    ..
+                } => Err(Box::new(Received {
+                    report: *report,
+                    raw,
+                })),
+                Broken { cause, .. } => resume_unwind(cause),
+            },
+        }
     }
 
     /// Judges anything else; none where nothing but time passed and nothing followed.
     pub(super) fn event(&mut self, now: Timestamp, event: Event) -> Option<Entry> {
-        let entry = self.step(now, event, None)?;
+        let entry = whole(self.step(now, event, None))?;
         self.count(&entry);
         Some(entry)
     }
@@ -76,26 +116,38 @@ impl Judge {
     /// Judges a stored entry again; none where nothing followed. A report's bytes are not needed for that.
     pub(super) fn stored(&mut self, stamped: Stamped) -> Option<Entry> {
         let is_report = matches!(stamped.event, Event::Report { .. });
-        self.step(stamped.now, stamped.event, is_report.then(Bytes::new))
+        whole(self.step(stamped.now, stamped.event, is_report.then(Bytes::new)))
     }
 
-    fn step(&mut self, now: Timestamp, event: Event, raw: Option<Bytes>) -> Option<Entry> {
+    fn step(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        raw: Option<Bytes>,
+    ) -> Result<Option<Entry>, Box<Broken>> {
         let before = self.engine.position();
         let mut effects = Vec::new();
-        self.engine.step(now, &event, &mut effects);
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            break_over(&event);
+            self.engine.step(now, &event, &mut effects);
+        }));
+        if let Err(cause) = stepped {
+            return Err(Box::new(Broken { event, raw, cause }));
+        }
         let position = self.engine.position();
         if position == before {
-            return None;
+            return Ok(None);
         }
         let taken = raw.map(|raw| taken(&mut effects, raw));
         self.note(&event, taken.as_ref(), &effects);
-        Some(Entry {
+        Ok(Some(Entry {
             position,
             now: self.engine.now(),
             event,
             taken,
             effects,
-        })
+        }))
     }
 
     /// Remembers who was concerned, and by what.

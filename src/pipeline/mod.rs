@@ -14,11 +14,13 @@ mod judge;
 pub mod keeping;
 mod marks;
 pub mod pace;
+mod poison;
 mod recovery;
 mod sightings;
 pub mod tenure;
 
 use std::collections::VecDeque;
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +30,12 @@ use tracing::{error, info, warn};
 use self::announcements::Announcements;
 use self::awake::{Awake, BLIND_MIN};
 use self::commit::Surroundings;
-use self::delivery::{Change, Delivery, Outlet, Receipt};
+use self::delivery::{Change, Content, Delivery, Outlet, Receipt, Received};
 use self::draft::Draft;
 use self::health::{Health, Trouble};
 use self::judge::Judge;
 pub use self::marks::CheckpointLimits;
+use self::poison::Suspended;
 pub use self::tenure::LEASE;
 use crate::clock::{Clock, Stopwatch};
 use crate::model::event::{Event, History};
@@ -108,10 +111,13 @@ struct Flight {
 /// The loop and all that it holds.
 #[derive(Debug)]
 pub struct Pipeline {
+    settings: Settings,
     around: Surroundings,
     outlet: Outlet,
     announcements: Announcements,
     judge: Judge,
+    /// Whether judging broke: nothing of the judge counts until it is made anew.
+    is_broken: bool,
     epoch: u64,
     /// Position of the last stored entry.
     cursor: u64,
@@ -146,10 +152,12 @@ impl Pipeline {
         let recovered = recovery::recover(&around, ONLY_PARTITION, settings).await?;
         let awake = Awake::new(&*around.clock);
         let mut pipeline = Self {
+            settings: settings.clone(),
             around,
             outlet: parts.outlet,
             announcements: parts.announcements,
             judge: recovered.judge,
+            is_broken: false,
             epoch: recovered.epoch,
             cursor: recovered.cursor,
             last_now: recovered.last_now,
@@ -197,7 +205,9 @@ impl Pipeline {
                 _ = beat.tick() => self.beat(),
                 Some(change) = self.outlet.changes.recv(), if room => self.change(change),
                 1.. = self.outlet.deliveries.recv_many(&mut deliveries, DELIVERIES_TAKEN), if room => {
-                    self.take_in(&mut deliveries);
+                    if let Err(suspended) = self.take_in(&mut deliveries) {
+                        self.isolate(suspended).await?;
+                    }
                 }
                 () = until(&*self.around.clock, due), if room => self.tick(due),
                 () = &mut stop, if !stopping => {
@@ -264,9 +274,9 @@ impl Pipeline {
             entries: draft.entries,
             quarantined: draft.quarantined,
             checkpoints: draft.checkpoints,
-            floor: self.judge.floor(),
+            floor: (!self.is_broken).then(|| self.judge.floor()).flatten(),
         });
-        let sightings = if std::mem::take(&mut self.sightings_due) {
+        let sightings = if !self.is_broken && std::mem::take(&mut self.sightings_due) {
             self.judge.take_sightings()
         } else {
             Vec::new()
@@ -312,32 +322,53 @@ impl Pipeline {
         }
     }
 
-    /// Judges what was received.
-    fn take_in(&mut self, deliveries: &mut Vec<Delivery>) {
+    /// Judges what was received; gives back what waits where judging broke.
+    fn take_in(&mut self, deliveries: &mut Vec<Delivery>) -> Result<(), Suspended> {
         self.look_awake();
         let watch = Stopwatch::start();
         let clock_now = self.around.clock.now();
-        for delivery in deliveries.drain(..) {
-            let now = delivery.received_at.unwrap_or(clock_now);
-            for received in delivery.content.reports {
-                let entry = self
-                    .judge
-                    .report(now, &delivery.agency, received.report, received.raw);
-                if let Some(entry) = entry {
-                    self.draft.add(entry);
-                }
-            }
-            for message in delivery.content.unreadable {
-                self.draft.keep(message, now.max(self.judge.now()));
-            }
-            if self.draft.is_empty() {
-                // Nothing of it has to be stored, and nothing before it waits.
-                delivery.receipt.resolve();
-            } else {
-                self.draft.receipts.push(delivery.receipt);
+        let mut waiting = deliveries.drain(..);
+        while let Some(delivery) = waiting.next() {
+            if let Err(suspended) = self.take(delivery, clock_now) {
+                return Err(Suspended(once(*suspended).chain(waiting).collect()));
             }
         }
         self.around.metrics.stepped(watch.elapsed());
+        Ok(())
+    }
+
+    /// Judges one delivery; gives back what is left of it where judging broke.
+    fn take(&mut self, delivery: Delivery, clock_now: Timestamp) -> Result<(), Box<Delivery>> {
+        let now = delivery.received_at.unwrap_or(clock_now);
+        let mut reports = delivery.content.reports.into_iter();
+        while let Some(Received { report, raw }) = reports.next() {
+            match self.judge.report(now, &delivery.agency, report, raw) {
+                Ok(Some(entry)) => self.draft.add(entry),
+                Ok(None) => {}
+                Err(suspect) => {
+                    let content = Content {
+                        reports: once(*suspect).chain(reports).collect(),
+                        ..delivery.content
+                    };
+                    let received_at = Some(now);
+                    return Err(Box::new(Delivery {
+                        content,
+                        received_at,
+                        ..delivery
+                    }));
+                }
+            }
+        }
+        for message in delivery.content.unreadable {
+            self.draft.keep(message, now.max(self.judge.now()));
+        }
+        if self.draft.is_empty() {
+            // Nothing of it has to be stored, and nothing before it waits.
+            delivery.receipt.resolve();
+        } else {
+            self.draft.receipts.push(delivery.receipt);
+        }
+        Ok(())
     }
 
     /// Judges a change by people.

@@ -116,6 +116,11 @@ const RETRIES: Metric = Metric::counter(
     "commits",
     "commits that failed and were tried again",
 );
+const KEPT_APART: Metric = Metric::counter(
+    "bailiwick_pipeline_kept_apart_total",
+    "reports",
+    "reports over which judging broke by a mistake of ours: kept with the unreadable messages and not judged",
+);
 const WAITING: Metric = Metric::gauge(
     "bailiwick_pipeline_waiting_entries",
     "entries",
@@ -178,6 +183,7 @@ pub(super) const METRICS: &[&Metric] = &[
     &COMMIT,
     &BATCH,
     &RETRIES,
+    &KEPT_APART,
     &WAITING,
     &LAG,
     &POSITION,
@@ -201,6 +207,7 @@ pub struct Pipeline {
     commit: Histogram,
     batch: Histogram,
     retries: Counter,
+    kept_apart: Counter,
     waiting: Gauge,
     lag: Gauge,
     position: Gauge,
@@ -224,6 +231,7 @@ impl Pipeline {
             commit: handles.histogram(&COMMIT),
             batch: handles.histogram(&BATCH),
             retries: handles.counter(&RETRIES),
+            kept_apart: handles.counter(&KEPT_APART),
             waiting: handles.gauge(&WAITING),
             lag: handles.gauge(&LAG),
             position: handles.gauge(&POSITION),
@@ -268,6 +276,11 @@ impl Pipeline {
         self.batch.record(f64::from(entries));
         self.lag.set(lag_seconds);
         self.position.set(number(position));
+    }
+
+    /// Judging broke over a report.
+    pub fn kept_apart(&self) {
+        self.kept_apart.increment(1);
     }
 
     /// A commit failed and is tried again.
