@@ -1,9 +1,9 @@
 //! Builds all parts, connects them, starts them in order and stops them in reverse.
 //!
 //! Where a future runs is decided here and nowhere else. [`App::answering`] gives back a service whose page answers,
-//! [`Standing::take_turn`] one whose journal is replayed; [`App::open`] then lets devices in. Stopping, devices are sent away first and the store's writer
-//! is the last to go, so that nothing is taken in that could not be stored. Deliberately absent: rules, formats, and what
-//! any part does.
+//! [`Standing::take_turn`] one whose journal is replayed; [`App::open`] then lets devices in. Stopping, devices are sent
+//! away first and the store's writer is the last to go, so that nothing is taken in that could not be stored. Deliberately
+//! absent: rules, formats, and what any part does.
 
 mod doors;
 mod perch;

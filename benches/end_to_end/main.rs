@@ -64,6 +64,9 @@ const PARTS: [&str; 5] = ["rate", "wait", "screen", "notices", "broker"];
 /// itself is not measured.
 const HALF_LOAD: f64 = 30_000.0;
 
+/// Connections of a load.
+const LOAD_CONNECTIONS: u32 = 1_000;
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let value = |name: &str| {
@@ -130,6 +133,18 @@ fn generator(
     Ok(command.spawn()?)
 }
 
+/// Starts a load of so many reports a second, beside which something else is measured. It lasts longer than that takes: it must
+/// not end before the last sample.
+fn beside(
+    service: &Service,
+    rate: f64,
+    seconds: u64,
+) -> anyhow::Result<tokio::task::JoinHandle<anyhow::Result<Said>>> {
+    let seconds = seconds.max(3) * 4;
+    let child = generator(service.endpoint()?, LOAD_CONNECTIONS, seconds, Some(rate))?;
+    Ok(tokio::task::spawn_blocking(move || result(child)))
+}
+
 /// What the generator says.
 struct Said {
     acknowledged: f64,
@@ -162,7 +177,7 @@ async fn rates(places: [Place<'_>; 2], seconds: u64) -> anyhow::Result<f64> {
     );
     let mut saturated = 0.0;
     for place in places {
-        for connections in [10, 1_000] {
+        for connections in [10, LOAD_CONNECTIONS] {
             let rate = saturate(place, connections, seconds).await?;
             if matches!(place, Place::Sqlite) {
                 saturated = rate;
@@ -203,7 +218,7 @@ async fn waits(places: [Place<'_>; 2], seconds: u64) -> anyhow::Result<()> {
         for rate in [1_000.0, 5_000.0, 20_000.0] {
             let service = Service::start(place, Given::default()).await?;
             let begun = Instant::now();
-            let child = generator(service.endpoint()?, 1_000, seconds, Some(rate))?;
+            let child = generator(service.endpoint()?, LOAD_CONNECTIONS, seconds, Some(rate))?;
             let said = tokio::task::spawn_blocking(move || result(child)).await??;
             println!(
                 "{:<10} {:>11.0}   {:>21.2?}   {:.2?}",

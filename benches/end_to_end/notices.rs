@@ -9,11 +9,11 @@ use bailiwick::model::id::AgencyId;
 use bailiwick::notify::settings::{Detail, Settings};
 use bailiwick::notify::{address, email, webhook};
 
-use super::screen::{CONNECTIONS, Probe};
+use super::screen::Probe;
 use super::service::{Given, Place, Service};
 use super::sink::{Answer, Sink};
 use super::smtp::{Manner, Server};
-use super::{generator, percentiles, result, within};
+use super::{beside, percentiles, within};
 
 /// Presses and releases that are measured.
 const SAMPLES: usize = 200;
@@ -60,13 +60,7 @@ pub(crate) async fn case(rate: f64, seconds: u64) -> anyhow::Result<()> {
     };
     let service = Service::start(Place::Sqlite, given).await?;
     let mut device = Probe::connect(service.endpoint()?).await?;
-    let child = generator(
-        service.endpoint()?,
-        CONNECTIONS,
-        seconds.max(3) * 4,
-        Some(rate),
-    )?;
-    let load = tokio::task::spawn_blocking(move || result(child));
+    let load = beside(&service, rate, seconds)?;
     let (mut hooks, mut mails) = (Vec::new(), Vec::new());
     for sample in 0..SAMPLES {
         let begun = Instant::now();

@@ -13,13 +13,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use super::service::{Given, Place, Service, TOKEN};
-use super::{fleet, generator, percentiles, result, within};
+use super::{beside, fleet, percentiles, within};
 
 /// Presses and releases that are measured.
 const SAMPLES: usize = 400;
-
-/// Connections of the load.
-pub(crate) const CONNECTIONS: u32 = 1_000;
 
 /// A device of its own, whose panic button is pressed and released.
 pub(crate) struct Probe(TcpStream);
@@ -54,14 +51,7 @@ pub(crate) async fn case(rate: f64, seconds: u64) -> anyhow::Result<()> {
     let service = Service::start(Place::Sqlite, Given::default()).await?;
     let mut stream = Stream::open(service.page).await?;
     let mut device = Probe::connect(service.endpoint()?).await?;
-    // Longer than it takes: the load must not end before the last sample.
-    let child = generator(
-        service.endpoint()?,
-        CONNECTIONS,
-        seconds.max(3) * 4,
-        Some(rate),
-    )?;
-    let load = tokio::task::spawn_blocking(move || result(child));
+    let load = beside(&service, rate, seconds)?;
     let mut times = Vec::with_capacity(SAMPLES);
     for sample in 0..SAMPLES {
         let begun = Instant::now();

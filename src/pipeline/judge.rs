@@ -23,26 +23,6 @@ use crate::model::time::{Span, Timestamp};
 use crate::store::{Checkpoint, Entry, LastSeen, Taken};
 use crate::telemetry::metrics::pipeline::Pipeline as Metrics;
 
-/// Judging broke over an event.
-struct Broken {
-    event: Event,
-    raw: Option<Bytes>,
-    cause: Box<dyn Any + Send>,
-}
-
-/// What nothing could be taken away from to go on: the mistake goes on as it came.
-fn whole(stepped: Result<Option<Entry>, Box<Broken>>) -> Option<Entry> {
-    stepped.unwrap_or_else(|broken| resume_unwind(broken.cause))
-}
-
-/// In our own tests a device of this name stands for a rule that panics.
-#[cfg(test)]
-fn break_over(event: &Event) {
-    if let Event::Report { report, .. } = event {
-        assert_ne!(report.device.as_str(), "poison", "a rule that panics");
-    }
-}
-
 /// How long a history that was asked for keeps its wearer from a checkpoint.
 const RECALL_PATIENCE: Span = Span::minutes(2);
 
@@ -312,6 +292,26 @@ impl Judge {
     pub(super) fn is_restored_past(&self, wearer: &WearerId, position: u64) -> bool {
         let mut named = self.engine.wearers().filter(|(_, id)| *id == wearer);
         named.any(|(agency, id)| self.engine.restored_at(agency, id) >= position)
+    }
+}
+
+/// Judging broke over an event.
+struct Broken {
+    event: Event,
+    raw: Option<Bytes>,
+    cause: Box<dyn Any + Send>,
+}
+
+/// What nothing could be taken away from to go on: the mistake goes on as it came.
+fn whole(stepped: Result<Option<Entry>, Box<Broken>>) -> Option<Entry> {
+    stepped.unwrap_or_else(|broken| resume_unwind(broken.cause))
+}
+
+/// In our own tests a device of this name stands for a rule that panics.
+#[cfg(test)]
+fn break_over(event: &Event) {
+    if let Event::Report { report, .. } = event {
+        assert_ne!(report.device.as_str(), "poison", "a rule that panics");
     }
 }
 

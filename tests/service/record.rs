@@ -18,7 +18,8 @@ use tokio::process::Command;
 use crate::ground::{Gateway, Ground, on_each};
 use crate::process::{Service, TOKEN, within};
 
-const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"id":"school","kind":"exclusion","radius_m":80},
+/// A school to keep out of.
+pub(crate) const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"id":"school","kind":"exclusion","radius_m":80},
 "geometry":{"type":"Point","coordinates":[9.521,47.141]}}]}"#;
 
 const ROSTER: &str = r#"

@@ -21,9 +21,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use crate::client::Client;
 use crate::mosquitto::Mosquitto;
 use crate::process::{Service, Starting, configure, within};
-
-const ZONES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"id":"school","kind":"exclusion","radius_m":80},
-"geometry":{"type":"Point","coordinates":[9.521,47.141]}}]}"#;
+use crate::record::ZONES;
 
 const ROSTER: &str = r#"
 [[wearer]]
